@@ -1,0 +1,574 @@
+"""Losses h ↦ ℓ(h, y) on R^d: value, one-sided slopes, labels that give a wanted slope, convex conjugate.
+
+Exact wherever the mathematics allows. The two logarithmic losses are measured **in bits**: with 2^h in
+place of e^h the probabilities are rational at integer logits h, so that a point can be critical exactly;
+they equal the natural ones after h ↦ h ln 2, up to the factor ln 2, and every infimum agrees accordingly.
+The hinges take *soft* labels q in [0, 1]: ℓ(h, q) = q ℓ(h, +1) + (1 − q) ℓ(h, −1), the loss of a label
+that is +1 with probability q (a two-atom label measure).
+
+Numbers are ``fmpq`` (exact) or ``arb`` (a ball); float64 arrays go through the ``*_array`` functions,
+with rows for samples and columns for outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from flint import arb, fmpq
+
+Number = fmpq | arb
+
+__all__ = [
+    "CONVEX_DIFFERENTIABLE",
+    "LOSSES",
+    "Loss",
+    "OutputwiseLoss",
+    "absolute",
+    "cross_entropy",
+    "hinge",
+    "huber",
+    "label_weighted_squared",
+    "logistic",
+    "multiclass_hinge",
+    "smoothed_hinge",
+    "squared",
+    "tilted_double_well",
+]
+
+
+class NotDifferentiable(ValueError):
+    """The loss has a kink exactly at the point asked for."""
+
+
+class Loss(Protocol):
+    """What every loss offers; ``h`` and ``y`` are the d outputs and labels of one sample."""
+
+    name: str
+    convex: bool
+    differentiable: bool
+    smoothness: fmpq | None
+    """M such that the gradient is M-Lipschitz in h (Euclidean norm), or None."""
+
+    def value(self, h: Sequence[Number], y: Sequence[fmpq]) -> Number:
+        """ℓ(h, y): rational for the piecewise polynomial losses, a ball for the logarithmic ones."""
+
+    def gradient(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[Number]:
+        """∂ℓ/∂h; rational where it can be, else balls. Raises ``NotDifferentiable`` at a kink."""
+
+    def hessian(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[Number]]:
+        """∂²ℓ/∂h². Raises ``NotDifferentiable`` where the second derivative jumps."""
+
+    def label(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> list[fmpq] | None:
+        """A rational label y with gradient(h, y) = d, or None if there is none."""
+
+    def reach(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> fmpq:
+        """A positive s <= 1 such that label(h, s d) exists; 0 if no positive multiple of d is a slope."""
+
+    def conjugate(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> Number:
+        """ℓ*(d) = sup_h ⟨d, h⟩ − ℓ(h, y). Raises ``ValueError`` outside its domain."""
+
+    def into_domain(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> fmpq:
+        """The largest s in [0, 1] with s d in the domain of ℓ*(·, y)."""
+
+    def values_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """ℓ for every row of the float64 arrays h, y (n × d): an array of length n."""
+
+    def gradients_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """∂ℓ/∂h for every row: n × d (some subgradient at a kink)."""
+
+    def hessians_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """∂²ℓ/∂h² for every row: n × d × d (a one-sided value where it jumps)."""
+
+
+@dataclass(frozen=True)
+class OutputwiseLoss:
+    """A loss Σ_k φ(h_k, y_k), given by scalar functions of (h, y).
+
+    ``slopes(h, y)`` is the pair of one-sided derivatives (equal where φ is differentiable),
+    ``label(h, d)`` a label with slope d at h, ``domain(y)`` the interval of slopes (None: unbounded),
+    ``conjugate(d, y)`` the convex conjugate inside that interval, ``curvature`` the second derivative.
+    """
+
+    name: str
+    phi: Callable[[Number, fmpq], Number] = field(repr=False)
+    slopes: Callable[[Number, fmpq], tuple[Number, Number]] = field(repr=False)
+    curvature: Callable[[Number, fmpq], Number] = field(repr=False)
+    slope_label: Callable[[fmpq, fmpq], fmpq | None] = field(repr=False)
+    label_slopes: Callable[[fmpq], tuple[fmpq, fmpq] | None] = field(repr=False)
+    """The open interval of slopes that labels can give at h; None: all of R."""
+    slope_conjugate: Callable[[fmpq, fmpq], Number] | None = field(repr=False)
+    domain: Callable[[fmpq], tuple[fmpq, fmpq] | None] = field(repr=False)
+    phi_array: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
+    slope_array: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
+    curvature_array: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
+    smoothness: fmpq | None = None
+    convex: bool = True
+    differentiable: bool = True
+
+    def value(self, h: Sequence[Number], y: Sequence[fmpq]) -> Number:
+        return sum((self.phi(a, b) for a, b in zip(h, y, strict=True)), fmpq(0))
+
+    def gradient(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[Number]:
+        gradient = []
+        for a, b in zip(h, y, strict=True):
+            left, right = self.slopes(a, b)
+            if left is not right and left != right:
+                raise NotDifferentiable(f"{self.name} has slopes {left} and {right} at h = {a}, y = {b}")
+            gradient.append(left)
+        return gradient
+
+    def hessian(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[Number]]:
+        second = [self.curvature(a, b) for a, b in zip(h, y, strict=True)]
+        return [[c if i == j else fmpq(0) for j in range(len(second))] for i, c in enumerate(second)]
+
+    def label(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> list[fmpq] | None:
+        labels = [self.slope_label(a, b) for a, b in zip(h, d, strict=True)]
+        found = [label for label in labels if label is not None]
+        return found if len(found) == len(labels) else None
+
+    def reach(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> fmpq:
+        return min((_into(b, self.label_slopes(a), inside=True) for a, b in zip(h, d, strict=True)), default=fmpq(1))
+
+    def conjugate(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> Number:
+        if self.slope_conjugate is None:
+            raise ValueError(f"{self.name} is not convex: it has no conjugate")
+        total: Number = fmpq(0)
+        for a, b in zip(d, y, strict=True):
+            interval = self.domain(b)
+            if interval is not None and not interval[0] <= a <= interval[1]:
+                raise ValueError(f"slope {a} is outside [{interval[0]}, {interval[1]}], the slopes of {self.name} at y = {b}")
+            total += self.slope_conjugate(a, b)
+        return total
+
+    def into_domain(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> fmpq:
+        return min((_into(a, self.domain(b)) for a, b in zip(d, y, strict=True)), default=fmpq(1))
+
+    def values_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self.phi_array(h, y).sum(axis=-1)
+
+    def gradients_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self.slope_array(h, y)
+
+    def hessians_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self.curvature_array(h, y)[..., None] * np.eye(h.shape[-1])
+
+
+def _into(d: fmpq, interval: tuple[fmpq, fmpq] | None, inside: bool = False) -> fmpq:
+    """The largest s in [0, 1] with s d in the interval, which holds 0; half of it to stay ``inside``."""
+    if interval is None or d == 0:
+        return fmpq(1)
+    bound = (interval[1] if d > 0 else interval[0]) / d
+    return min(fmpq(1), bound / 2 if inside else bound)
+
+
+def _above(a: Number, threshold: fmpq | int) -> bool | None:
+    """a > threshold, or None where a ball straddles it."""
+    if isinstance(a, fmpq):
+        return bool(a > threshold)
+    t = arb(threshold)
+    return True if a > t else False if a <= t else None
+
+
+def _log2(p: Number) -> arb:
+    return arb(p).log() / arb.const_log2()
+
+
+def _entropy(p: Number) -> Number:
+    """p log₂ p, with 0 log 0 = 0."""
+    return fmpq(0) if p == 0 else arb(p) * _log2(p)
+
+
+def _power_of_two(h: Number) -> Number:
+    """2^h: rational for integer h, else a ball."""
+    if isinstance(h, fmpq):
+        if h.q == 1:
+            k = int(h.p)
+            return fmpq(2**k) if k >= 0 else fmpq(1, 2**-k)
+        return arb(2) ** arb(h)
+    return (h * arb.const_log2()).exp()
+
+
+def _probability(h: Number) -> Number:
+    t = _power_of_two(-h)
+    return 1 / (1 + t)
+
+
+# --- squared -----------------------------------------------------------------------------------------
+
+squared = OutputwiseLoss(
+    name="squared",
+    phi=lambda h, y: (h - y) * (h - y),
+    slopes=lambda h, y: (2 * (h - y),) * 2,
+    curvature=lambda h, y: fmpq(2),
+    slope_label=lambda h, d: h - d / 2,
+    label_slopes=lambda h: None,
+    slope_conjugate=lambda d, y: d * d / 4 + d * y,
+    domain=lambda y: None,
+    phi_array=lambda h, y: (h - y) ** 2,
+    slope_array=lambda h, y: 2 * (h - y),
+    curvature_array=lambda h, y: np.full(np.shape(h), 2.0),
+    smoothness=fmpq(2),
+)
+"""|h − y|², as in Theorem 2 of Kawaguchi & Bengio (2019)."""
+
+
+def _label_weight(y: fmpq) -> fmpq:
+    return fmpq(3) if y == 0 else fmpq(1)
+
+
+label_weighted_squared = OutputwiseLoss(
+    name="label-weighted squared",
+    phi=lambda h, y: _label_weight(y) * (h - y) * (h - y),
+    slopes=lambda h, y: (2 * _label_weight(y) * (h - y),) * 2,
+    curvature=lambda h, y: 2 * _label_weight(y),
+    slope_label=lambda h, d: h - d / 6 if h == d / 6 else h - d / 2 if h != d / 2 else None,
+    label_slopes=lambda h: None,
+    slope_conjugate=lambda d, y: d * d / (4 * _label_weight(y)) + d * y,
+    domain=lambda y: None,
+    phi_array=lambda h, y: np.where(y == 0, 3.0, 1.0) * (h - y) ** 2,
+    slope_array=lambda h, y: 2 * np.where(y == 0, 3.0, 1.0) * (h - y),
+    curvature_array=lambda h, y: 2 * np.where(y == 0, 3.0, 1.0) * np.ones(np.shape(h)),
+    smoothness=fmpq(6),
+)
+"""Σ_k c_k (h_k − y_k)² with c_k = 3 where y_k = 0 and 1 elsewhere: class weights, convex and smooth."""
+
+# --- Huber -------------------------------------------------------------------------------------------
+
+
+def _huber(h: Number, y: fmpq) -> Number:
+    r = abs(h - y)
+    outside = _above(r, 1)
+    if outside is None:
+        return (r * r / 2).union(r - arb(1) / 2)
+    return r - fmpq(1, 2) if outside else r * r / 2
+
+
+def _huber_slope(h: Number, y: fmpq) -> Number:
+    r = h - y
+    if isinstance(r, fmpq):
+        return max(fmpq(-1), min(fmpq(1), r))
+    return arb.max(arb(-1), arb.min(arb(1), r))
+
+
+def _huber_curvature(h: Number, y: fmpq) -> fmpq:
+    outside = _above(abs(h - y), 1)
+    if outside is None or abs(h - y) == 1:
+        raise NotDifferentiable(f"Huber's second derivative jumps at |h − y| = 1 (h = {h}, y = {y})")
+    return fmpq(0 if outside else 1)
+
+
+huber = OutputwiseLoss(
+    name="Huber",
+    phi=_huber,
+    slopes=lambda h, y: (_huber_slope(h, y),) * 2,
+    curvature=_huber_curvature,
+    slope_label=lambda h, d: h - d if abs(d) < 1 else h - 2 * d if abs(d) == 1 else None,
+    label_slopes=lambda h: (fmpq(-1), fmpq(1)),
+    slope_conjugate=lambda d, y: d * d / 2 + d * y,
+    domain=lambda y: (fmpq(-1), fmpq(1)),
+    phi_array=lambda h, y: np.where(np.abs(h - y) <= 1, (h - y) ** 2 / 2, np.abs(h - y) - 0.5),
+    slope_array=lambda h, y: np.clip(h - y, -1.0, 1.0),
+    curvature_array=lambda h, y: (np.abs(h - y) < 1).astype(float),
+    smoothness=fmpq(1),
+)
+"""Huber's loss with threshold 1: convex, differentiable, not twice differentiable."""
+
+# --- logistic ----------------------------------------------------------------------------------------
+
+logistic = OutputwiseLoss(
+    name="logistic",
+    phi=lambda h, y: _log2(1 + _power_of_two(h)) - y * h,
+    slopes=lambda h, y: (_probability(h) - y,) * 2,
+    curvature=lambda h, y: arb.const_log2() * _probability(h) * (1 - _probability(h)),
+    slope_label=lambda h, d: p - d if h.q == 1 and 0 <= (p := _probability(h)) - d <= 1 else None,
+    label_slopes=lambda h: (p - 1, p) if (p := _probability(h)) else None,
+    slope_conjugate=lambda d, y: _entropy(d + y) + _entropy(1 - d - y),
+    domain=lambda y: (-y, 1 - y),
+    phi_array=lambda h, y: np.logaddexp2(0.0, h) - y * h,
+    slope_array=lambda h, y: _sigmoid2_array(h) - y,
+    curvature_array=lambda h, y: np.log(2.0) * _sigmoid2_array(h) * _sigmoid2_array(-h),
+    smoothness=fmpq(7, 40),
+)
+"""Σ_k log₂(1 + 2^{h_k}) − y_k h_k with y_k in [0, 1]: the logistic loss in bits; M = ln 2 / 4 < 7/40."""
+
+
+def _sigmoid2_array(h: np.ndarray) -> np.ndarray:
+    t = np.exp2(-np.abs(h))
+    return np.where(h >= 0, 1.0, t) / (1.0 + t)
+
+
+# --- hinges ------------------------------------------------------------------------------------------
+
+
+def _hinge(h: Number, q: fmpq) -> Number:
+    return q * _positive_part(1 - h) + (1 - q) * _positive_part(1 + h)
+
+
+def _positive_part(t: Number) -> Number:
+    if isinstance(t, fmpq):
+        return t if t > 0 else fmpq(0)
+    return arb.max(arb(0), t)
+
+
+def _hinge_slopes(h: Number, q: fmpq) -> tuple[Number, Number]:
+    if not isinstance(h, fmpq):
+        raise NotDifferentiable("the hinge's slope is decided at exact points only")
+    plus = (-q if h <= 1 else fmpq(0), -q if h < 1 else fmpq(0))
+    minus = (1 - q if h > -1 else fmpq(0), 1 - q if h >= -1 else fmpq(0))
+    return plus[0] + minus[0], plus[1] + minus[1]
+
+
+def _hinge_label(h: fmpq, d: fmpq) -> fmpq | None:
+    q = (1 - d) / 2 if abs(h) < 1 else -d if h < -1 else 1 - d if h > 1 else None
+    return q if q is not None and 0 <= q <= 1 else None
+
+
+hinge = OutputwiseLoss(
+    name="hinge",
+    phi=_hinge,
+    slopes=_hinge_slopes,
+    curvature=lambda h, q: fmpq(0),
+    slope_label=_hinge_label,
+    label_slopes=lambda h: (fmpq(-1), fmpq(1)) if abs(h) < 1 else (fmpq(0),) * 2,
+    slope_conjugate=lambda d, q: (-d if d <= 1 - 2 * q else d) - _hinge(fmpq(-1 if d <= 1 - 2 * q else 1), q),
+    domain=lambda q: (-q, 1 - q),
+    phi_array=lambda h, q: q * np.maximum(0.0, 1 - h) + (1 - q) * np.maximum(0.0, 1 + h),
+    slope_array=lambda h, q: -q * (h < 1) + (1 - q) * (h > -1),
+    curvature_array=lambda h, q: np.zeros(np.shape(h)),
+    differentiable=False,
+)
+"""Σ_k max(0, 1 − y_k h_k), y_k = ±1, in soft-label form: convex with kinks at h = ±1."""
+
+
+def _smoothed(t: Number) -> Number:
+    """0 for t >= 1, (1 − t)²/2 between, 1/2 − t for t <= 0."""
+    if isinstance(t, fmpq):
+        return fmpq(0) if t >= 1 else fmpq(1, 2) - t if t <= 0 else (1 - t) * (1 - t) / 2
+    u = arb.max(arb(0), arb.min(arb(1), 1 - t))
+    return u * u / 2 + arb.max(arb(0), -t)
+
+
+def _smoothed_slope(t: Number) -> Number:
+    if isinstance(t, fmpq):
+        return max(fmpq(-1), min(fmpq(0), t - 1))
+    return arb.max(arb(-1), arb.min(arb(0), t - 1))
+
+
+def _smoothed_curvature(h: Number, q: fmpq) -> fmpq:
+    total = fmpq(0)
+    for t, weight in ((h, q), (-h, 1 - q)):
+        above_0, above_1 = _above(t, 0), _above(t, 1)
+        if weight and (above_0 is None or above_1 is None or t == 0 or t == 1):
+            raise NotDifferentiable(f"the smoothed hinge's second derivative jumps at y h = {t}")
+        total += weight if above_0 and not above_1 else 0
+    return total
+
+
+def _smoothed_point(d: fmpq, q: fmpq) -> fmpq:
+    """An h at which the smoothed hinge with soft label q has slope d, −q <= d <= 1 − q."""
+    if d <= 1 - 2 * q:
+        return fmpq(-1) if q == 1 else (d + q) / (1 - q) - 1
+    return 1 - (1 - q - d) / q
+
+
+def _smoothed_label(h: fmpq, d: fmpq) -> fmpq | None:
+    plus, minus = _smoothed_slope(h), -_smoothed_slope(-h)  # slopes for the labels +1 and −1; plus < minus
+    q = (minus - d) / (minus - plus)
+    return q if 0 <= q <= 1 else None
+
+
+smoothed_hinge = OutputwiseLoss(
+    name="smoothed hinge",
+    phi=lambda h, q: q * _smoothed(h) + (1 - q) * _smoothed(-h),
+    slopes=lambda h, q: (q * _smoothed_slope(h) - (1 - q) * _smoothed_slope(-h),) * 2,
+    curvature=_smoothed_curvature,
+    slope_label=_smoothed_label,
+    label_slopes=lambda h: (_smoothed_slope(h), -_smoothed_slope(-h)),
+    slope_conjugate=lambda d, q: d * (h := _smoothed_point(d, q)) - q * _smoothed(h) - (1 - q) * _smoothed(-h),
+    domain=lambda q: (-q, 1 - q),
+    phi_array=lambda h, q: q * _smoothed_array(h) + (1 - q) * _smoothed_array(-h),
+    slope_array=lambda h, q: q * np.clip(h - 1, -1, 0) - (1 - q) * np.clip(-h - 1, -1, 0),
+    curvature_array=lambda h, q: q * ((h > 0) & (h < 1)) + (1 - q) * ((h > -1) & (h < 0)),
+    smoothness=fmpq(1),
+)
+"""Σ_k φ(y_k h_k), φ(t) = 0, (1 − t)²/2, 1/2 − t for t >= 1, 0 < t < 1, t <= 0: convex and once differentiable."""
+
+
+def _smoothed_array(t: np.ndarray) -> np.ndarray:
+    return np.where(t >= 1, 0.0, np.where(t <= 0, 0.5 - t, (1 - t) ** 2 / 2))
+
+
+# --- absolute, and a loss that is not convex ---------------------------------------------------------
+
+absolute = OutputwiseLoss(
+    name="absolute",
+    phi=lambda h, y: abs(h - y),
+    slopes=lambda h, y: (fmpq(1 if h > y else -1), fmpq(1 if h >= y else -1)),
+    curvature=lambda h, y: fmpq(0),
+    slope_label=lambda h, d: h - d if abs(d) == 1 else None,
+    label_slopes=lambda h: (fmpq(0),) * 2,
+    slope_conjugate=lambda d, y: d * y,
+    domain=lambda y: (fmpq(-1), fmpq(1)),
+    phi_array=lambda h, y: np.abs(h - y),
+    slope_array=lambda h, y: np.sign(h - y),
+    curvature_array=lambda h, y: np.zeros(np.shape(h)),
+    differentiable=False,
+)
+"""Σ_k |h_k − y_k|: convex with a kink at h = y."""
+
+tilted_double_well = OutputwiseLoss(
+    name="tilted double well",
+    phi=lambda h, y: (r := h - y) * r * (3 * r * r - 4 * r - 12),
+    slopes=lambda h, y: (12 * (r := h - y) * (r + 1) * (r - 2),) * 2,
+    curvature=lambda h, y: 36 * (r := h - y) * r - 24 * r - 24,
+    slope_label=lambda h, d: h + 1 if d == 0 else None,
+    label_slopes=lambda h: (fmpq(0),) * 2,
+    slope_conjugate=None,
+    domain=lambda y: None,
+    phi_array=lambda h, y: 3 * (h - y) ** 4 - 4 * (h - y) ** 3 - 12 * (h - y) ** 2,
+    slope_array=lambda h, y: 12 * (h - y) * (h - y + 1) * (h - y - 2),
+    curvature_array=lambda h, y: 36 * (h - y) ** 2 - 24 * (h - y) - 24,
+    convex=False,
+)
+"""3 r⁴ − 4 r³ − 12 r², r = h − y: minima at r = −1 (value −5) and r = 2 (value −32), a maximum at 0."""
+
+# --- losses that do not split over the outputs -------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _CrossEntropy:
+    name: str = "cross-entropy"
+    convex: bool = True
+    differentiable: bool = True
+    smoothness: fmpq | None = fmpq(7, 20)
+
+    def _softmax(self, h: Sequence[Number]) -> list[Number]:
+        powers = [_power_of_two(a) for a in h]
+        total = sum(powers[1:], powers[0])
+        return [p / total for p in powers]
+
+    def value(self, h: Sequence[Number], y: Sequence[fmpq]) -> Number:
+        powers = [_power_of_two(a) for a in h]
+        return _log2(sum(powers[1:], powers[0])) - sum((a * b for a, b in zip(h, y, strict=True)), fmpq(0))
+
+    def gradient(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[Number]:
+        return [p - b for p, b in zip(self._softmax(h), y, strict=True)]
+
+    def hessian(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[Number]]:
+        p, ln2 = self._softmax(h), arb.const_log2()
+        return [[ln2 * ((a if i == j else 0) - a * b) for j, b in enumerate(p)] for i, a in enumerate(p)]
+
+    def label(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> list[fmpq] | None:
+        if sum(d, fmpq(0)) or any(a.q != 1 for a in h):
+            return None
+        y = [p - b for p, b in zip(self._softmax(h), d, strict=True)]
+        return y if all(b >= 0 for b in y) else None
+
+    def reach(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> fmpq:
+        if sum(d, fmpq(0)):
+            return fmpq(0)
+        return min((p / (2 * b) for p, b in zip(self._softmax(h), d, strict=True) if b > 0), default=fmpq(1))
+
+    def conjugate(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> Number:
+        p = [a + b for a, b in zip(d, y, strict=True)]
+        if any(a < 0 for a in p) or sum(p, fmpq(0)) != 1:
+            raise ValueError(f"{[str(a) for a in p]} is not a probability vector: no slope of the cross-entropy")
+        return sum((_entropy(a) for a in p), fmpq(0))
+
+    def into_domain(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> fmpq:
+        return min((b / -a for a, b in zip(d, y, strict=True) if -a > b), default=fmpq(1))
+
+    def values_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.logaddexp2.reduce(h, axis=-1) - (y * h).sum(axis=-1)
+
+    def _softmax_array(self, h: np.ndarray) -> np.ndarray:
+        e = np.exp2(h - h.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+
+    def gradients_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self._softmax_array(h) - y
+
+    def hessians_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        p = self._softmax_array(h)
+        return np.log(2.0) * (p[..., None] * np.eye(h.shape[-1]) - p[..., :, None] * p[..., None, :])
+
+
+cross_entropy: Loss = _CrossEntropy()
+"""log₂ Σ_k 2^{h_k} − ⟨y, h⟩ with y in the simplex: softmax cross-entropy in bits; M = ln 2 / 2 < 7/20."""
+
+
+@dataclass(frozen=True)
+class _MulticlassHinge:
+    name: str = "multi-class hinge"
+    convex: bool = True
+    differentiable: bool = False
+    smoothness: fmpq | None = None
+
+    def pieces(self, h: Sequence[fmpq], y: Sequence[fmpq]) -> list[list[fmpq]]:
+        """The extreme slopes at h: one per class j that attains max_j (1[j ≠ c] + h_j), c the label's class."""
+        c = _class_of(y)
+        scores = [a + (j != c) for j, a in enumerate(h)]
+        best = max(scores)
+        return [[fmpq((k == j) - (k == c)) for k in range(len(h))] for j, s in enumerate(scores) if s == best]
+
+    def value(self, h: Sequence[Number], y: Sequence[fmpq]) -> Number:
+        c = _class_of(y)
+        return max(a + (j != c) for j, a in enumerate(h)) - h[c]
+
+    def gradient(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[Number]:
+        pieces = self.pieces(h, y)
+        if len(pieces) > 1:
+            raise NotDifferentiable(f"{self.name} has {len(pieces)} extreme slopes at h = {[str(a) for a in h]}")
+        return list(pieces[0])
+
+    def hessian(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[Number]]:
+        return [[fmpq(0)] * len(h) for _ in h]
+
+    def label(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> list[fmpq] | None:
+        return None
+
+    def reach(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> fmpq:
+        return fmpq(0)
+
+    def conjugate(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> Number:
+        c = _class_of(y)
+        if sum(d, fmpq(0)) or any(a < 0 for j, a in enumerate(d) if j != c) or d[c] < -1:
+            raise ValueError(f"{[str(a) for a in d]} is no slope of the {self.name} with label {c}")
+        return d[c]
+
+    def into_domain(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> fmpq:
+        c = _class_of(y)
+        if sum(d, fmpq(0)) or any(a < 0 for j, a in enumerate(d) if j != c):
+            return fmpq(0)
+        return min(fmpq(1), -1 / d[c]) if d[c] < 0 else fmpq(1)
+
+    def values_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (h + 1 - y).max(axis=-1) - (h * y).sum(axis=-1)
+
+    def gradients_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.eye(h.shape[-1])[(h + 1 - y).argmax(axis=-1)] - y
+
+    def hessians_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.zeros((*h.shape, h.shape[-1]))
+
+
+def _class_of(y: Sequence[fmpq]) -> int:
+    if sorted(y) != [0] * (len(y) - 1) + [1]:
+        raise ValueError(f"the multi-class hinge takes one-hot labels, got {[str(a) for a in y]}")
+    return list(y).index(fmpq(1))
+
+
+multiclass_hinge: Loss = _MulticlassHinge()
+"""Crammer and Singer's max_j (1[j ≠ c] + h_j) − h_c for one-hot labels of class c: convex, polyhedral."""
+
+CONVEX_DIFFERENTIABLE: tuple[Loss, ...] = (squared, huber, smoothed_hinge, logistic, cross_entropy)
+"""The five losses that satisfy Assumption A2, in the order the strategies shrink along."""
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (*CONVEX_DIFFERENTIABLE, label_weighted_squared, absolute, hinge, multiclass_hinge, tilted_double_well)
+}
+"""Every loss by name, for reading instances back."""

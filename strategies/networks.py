@@ -1,0 +1,258 @@
+"""The architectures with their weights and their data: residual networks, plain networks, deep linear maps."""
+
+from __future__ import annotations
+
+from flint import fmpq, fmpq_mat
+from hypothesis import strategies as st
+
+from strategies.activations import ACTIVATIONS
+from strategies.datasets import Atoms, Measure, feature_pairs, measures
+from strategies.instance import instance
+from strategies.losses import Loss, squared
+from strategies.matrices import hstack, identity, matrices, matrices_of_rank, matrix
+from strategies.numbers import integers
+
+__all__ = ["Branch", "DeepLinear", "Layer", "OneHiddenLayer", "ResNet", "branches", "deep_linear_maps", "resnet", "resnets"]
+
+
+@instance
+class Layer:
+    """x ↦ σ(A x + c): ``weight`` A is out × in, ``bias`` c is out × 1, ``activation`` a name of ``ACTIVATIONS``."""
+
+    weight: fmpq_mat
+    bias: fmpq_mat
+    activation: str
+
+    def preactivations(self, x: fmpq_mat) -> fmpq_mat:
+        """A x + c for every row of x (m × in): m × out."""
+        ones = fmpq_mat(x.nrows(), 1, [1] * x.nrows())
+        return x * self.weight.transpose() + ones * self.bias.transpose()
+
+
+@instance
+class Branch:
+    """A residual branch z(x, θ): layers applied in turn; θ is all their weights and biases."""
+
+    layers: tuple[Layer, ...]
+
+    def __call__(self, x: fmpq_mat) -> fmpq_mat:
+        """z for every row of x (m × d_x): m × d_z, exactly."""
+        for layer in self.layers:
+            x = ACTIVATIONS[layer.activation].apply(layer.preactivations(x))
+        return x
+
+    def is_locally_constant(self, x: fmpq_mat) -> bool:
+        """Whether z does not change under small changes of θ: the last layer is steps, none at its jump.
+
+        (A step unit off its threshold ignores small changes of everything before it, kinks included,
+        because what comes before is continuous; several step layers need every one of them off its jump.)
+        """
+        seen = False
+        for layer in self.layers:
+            pre = layer.preactivations(x)
+            if layer.activation == "step":
+                if any(e == 0 for e in pre.entries()):
+                    return False
+                seen = layer is self.layers[-1]
+            x = ACTIVATIONS[layer.activation].apply(pre)
+        return seen
+
+
+@instance
+class ResNet:
+    """h = W (x + V z) (+ b) with its data, loss and measure: eq. (1) of Kawaguchi & Bengio (2019) at one θ.
+
+    Rows are samples: X is m × d_x, Z is m × d_z (row i is z(x_i, θ)), Y is m × d_y; W is d_y × d_x, V is
+    d_x × d_z, b (the usual output bias, None unless told) is d_y × 1. Under ``UniformPolynomials`` the rows
+    of X, Z, Y are coefficients instead. ``branch`` is the network that produced Z, or None if Z is arbitrary.
+    """
+
+    X: fmpq_mat
+    Z: fmpq_mat
+    Y: fmpq_mat
+    W: fmpq_mat
+    V: fmpq_mat
+    loss: Loss
+    measure: Measure
+    b: fmpq_mat | None = None
+    branch: Branch | None = None
+
+    def __post_init__(self) -> None:
+        m, d_x, d_z, d_y = self.X.nrows(), self.X.ncols(), self.Z.ncols(), self.Y.ncols()
+        wanted = {"Z": (m, d_z), "Y": (m, d_y), "W": (d_y, d_x), "V": (d_x, d_z)}
+        if self.b is not None:
+            wanted["b"] = (d_y, 1)
+        for name, shape in wanted.items():
+            a = getattr(self, name)
+            if (a.nrows(), a.ncols()) != shape:
+                raise ValueError(f"{name} is {a.nrows()} x {a.ncols()}; with X {m} x {d_x}, Z and Y given it must be {shape[0]} x {shape[1]}")
+        if self.measure.size != m:
+            raise ValueError(f"the measure has {self.measure.size} points for {m} samples")
+        if isinstance(self.measure, Atoms) is False and self.loss is not squared:
+            raise ValueError("a continuous measure is exact for the squared loss only")
+
+    @property
+    def Q(self) -> fmpq_mat:
+        """The rows x_i + V z_i: m × d_x."""
+        return self.X + self.Z * self.V.transpose()
+
+    @property
+    def H(self) -> fmpq_mat:
+        """The outputs h_i: m × d_y."""
+        h = self.Q * self.W.transpose()
+        return h if self.b is None else h + self.constant * self.b.transpose()
+
+    @property
+    def constant(self) -> fmpq_mat:
+        """The function 1 on the data: m × 1."""
+        m = self.X.nrows()
+        return fmpq_mat(m, 1, [1] * m) if isinstance(self.measure, Atoms) else fmpq_mat(m, 1, [int(i == 0) for i in range(m)])
+
+    @property
+    def features(self) -> fmpq_mat:
+        """φ = [x, z] (with 1 if there is a bias), one row per sample."""
+        return hstack(self.X, self.Z) if self.b is None else hstack(self.X, self.Z, self.constant)
+
+    @property
+    def R(self) -> fmpq_mat:
+        """[W, W V] (and b): the linear model on the features that this network is, d_y × (d_x + d_z [+ 1])."""
+        r = hstack(self.W, self.W * self.V)
+        return r if self.b is None else hstack(r, self.b)
+
+
+def resnet(
+    X: object, Z: object, Y: object, W: object, V: object, loss: Loss = squared, measure: Measure | None = None, b: object = None
+) -> ResNet:
+    """The ResNet with the given data and weights: anything ``matrix`` reads (lists, float64 arrays, strings).
+
+    The empirical measure unless told. Raises ``ValueError`` for wrong shapes, NaN and infinities,
+    ``TypeError`` for float32.
+    """
+    x = matrix(X)  # type: ignore[arg-type]
+    return ResNet(
+        X=x, Z=matrix(Z), Y=matrix(Y), W=matrix(W), V=matrix(V), loss=loss,  # type: ignore[arg-type]
+        measure=measure or Atoms.uniform(x.nrows()), b=None if b is None else matrix(b),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@instance
+class OneHiddenLayer:
+    """h = W₂ σ(W₁ x) without biases, with its data: X m × d_x, Y m × d_y, W1 d_1 × d_x, W2 d_y × d_1."""
+
+    X: fmpq_mat
+    Y: fmpq_mat
+    W1: fmpq_mat
+    W2: fmpq_mat
+    activation: str
+    loss: Loss
+
+    @property
+    def preactivations(self) -> fmpq_mat:
+        """W₁ x_i, one row per sample: m × d_1."""
+        return self.X * self.W1.transpose()
+
+    @property
+    def H(self) -> fmpq_mat:
+        """The outputs: m × d_y."""
+        return ACTIVATIONS[self.activation].apply(self.preactivations) * self.W2.transpose()
+
+
+@instance
+class DeepLinear:
+    """The factors W₁ (d_1 × d_0), …, W_{H+1} (d_{H+1} × d_H) of a deep linear map, in order of application."""
+
+    weights: tuple[fmpq_mat, ...]
+
+    @property
+    def product(self) -> fmpq_mat:
+        """W_{H+1} ⋯ W₁."""
+        product = self.weights[0]
+        for weight in self.weights[1:]:
+            product = weight * product
+        return product
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """(d_0, …, d_{H+1})."""
+        return (self.weights[0].ncols(), *(w.nrows() for w in self.weights))
+
+
+@st.composite
+def branches(draw: st.DrawFn, d_x: int, d_z: int, kind: str | None = None, depth: int = 2) -> Branch:
+    """Residual branches from d_x to d_z with small integer weights.
+
+    ``kind`` fixes the last activation: relu, leaky relu, abs, step, tanh, sigmoid, linear (no biases at
+    all), affine (linear with biases); earlier layers, up to ``depth`` in all, are relu or abs (linear where
+    the last is linear or affine). Shrinks to one layer with zero weights.
+    """
+    last = kind or draw(st.sampled_from(("relu", "leaky relu", "abs", "step", "tanh", "linear", "affine")))
+    width, layers = d_x, []
+    for k in reversed(range(draw(st.integers(1, depth)))):
+        inner = "linear" if last in ("linear", "affine") else draw(st.sampled_from(("relu", "abs"))) if k else ""
+        activation = inner if k else {"affine": "linear"}.get(last, last)
+        out = d_z if k == 0 else draw(st.integers(1, 2))
+        bias = fmpq_mat(out, 1) if last == "linear" else draw(matrices(out, 1, integers(1)))
+        layers.append(Layer(weight=draw(matrices(out, width, integers(2))), bias=bias, activation=activation))
+        width = out
+    return Branch(layers=tuple(layers))
+
+
+@st.composite
+def resnets(
+    draw: st.DrawFn,
+    d_y: st.SearchStrategy[int] | int = st.integers(1, 3),
+    extra_inputs: st.SearchStrategy[int] | int = st.integers(0, 1),
+    d_z: st.SearchStrategy[int] | int = st.integers(1, 3),
+    rank: str = "any",
+    branch: str | None = "any",
+    loss: Loss = squared,
+    labels: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | None = None,
+    weighted: bool = True,
+    spare_samples: int = 2,
+    bound: int = 3,
+) -> ResNet:
+    """ResNets with small integer data and weights; d_x = d_y + ``extra_inputs`` (negative: A1 violated).
+
+    ``rank`` chooses rank W: "any" (every rank from 0 up, by construction), "full", "deficient" (below d_y).
+    ``branch`` chooses z: None for an arbitrary matrix Z, a kind of ``branches``, "any" for either. The
+    number of samples lies between 1 and d_x + d_z + ``spare_samples``. Shrinks towards one output, one
+    sample, arbitrary Z and zero entries. Labels are real, in [0, 1] or one-hot as the loss asks.
+    """
+    n_y = draw(_dimension(d_y))
+    n_x = max(1, n_y + draw(_dimension(extra_inputs)))
+    n_z = draw(_dimension(d_z))
+    m = draw(st.integers(1, n_x + n_z + spare_samples))
+    x, z = draw(feature_pairs(m, n_x, n_z, bound))
+    kind = branch if branch != "any" else draw(st.sampled_from((None, None, "relu", "leaky relu", "abs", "step", "tanh", "linear", "affine")))
+    made = None if kind is None else draw(branches(n_x, n_z, kind))
+    if made is not None:
+        z = made(x)
+    full = min(n_y, n_x)
+    low, high = {"any": (0, full), "full": (full, full), "deficient": (0, min(full, n_y - 1))}[rank]
+    w = draw(matrices_of_rank(n_y, n_x, draw(st.integers(low, high)), bound=1))
+    v = draw(matrices(n_x, n_z, integers(2)))
+    measure = draw(measures(m, weighted))
+    y = draw(_labels(loss, m, n_y, labels))
+    return ResNet(X=x, Z=z, Y=y, W=w, V=v, loss=loss, measure=measure, branch=made)
+
+
+def _dimension(d: st.SearchStrategy[int] | int) -> st.SearchStrategy[int]:
+    return st.just(d) if isinstance(d, int) else d
+
+
+def _labels(loss: Loss, m: int, d_y: int, entries: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | None) -> st.SearchStrategy[fmpq_mat]:
+    if loss.name in ("cross-entropy", "multi-class hinge"):
+        classes = st.lists(st.integers(0, d_y - 1), min_size=m, max_size=m)
+        return classes.map(lambda c: fmpq_mat(m, d_y, [int(k == j) for j in c for k in range(d_y)]))
+    if entries is None:
+        entries = st.integers(0, 1) if loss.name in ("logistic", "hinge", "smoothed hinge") else integers()
+    return matrices(m, d_y, entries)
+
+
+@st.composite
+def deep_linear_maps(draw: st.DrawFn, depth: int = 3, width: int = 3) -> DeepLinear:
+    """Deep linear maps with 2 … ``depth`` + 1 factors, widths 1 … ``width`` and small integer entries."""
+    widths = draw(st.lists(st.integers(1, width), min_size=3, max_size=depth + 2))
+    return DeepLinear(
+        weights=tuple(draw(matrices(b, a, integers(2))) for a, b in zip(widths, widths[1:], strict=False))
+    )

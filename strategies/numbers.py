@@ -1,0 +1,67 @@
+"""Exact numbers: small integers first, then dyadics, then rationals; never raw floats."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from flint import fmpq
+from hypothesis import strategies as st
+
+__all__ = ["dyadics", "exact", "integers", "rationals"]
+
+
+def integers(bound: int = 3) -> st.SearchStrategy[int]:
+    """Integers in [-bound, bound]; shrink towards 0, positive before negative."""
+    return st.integers(-bound, bound)
+
+
+def dyadics(bound: int = 3, bits: int = 3) -> st.SearchStrategy[fmpq]:
+    """Rationals k / 2^j with |k / 2^j| <= bound and j <= bits; shrink towards integers."""
+    return st.integers(0, bits).flatmap(
+        lambda j: st.integers(-bound << j, bound << j).map(lambda k: fmpq(k, 1 << j))
+    )
+
+
+def rationals(bound: int = 3, denominator: int = 7) -> st.SearchStrategy[fmpq]:
+    """Rationals p / q with |p / q| <= bound and q <= denominator, integers and dyadics tried first."""
+    return (
+        integers(bound).map(fmpq)
+        | dyadics(bound)
+        | st.integers(1, denominator).flatmap(
+            lambda q: st.integers(-bound * q, bound * q).map(lambda p: fmpq(p, q))
+        )
+    )
+
+
+def exact(value: object) -> fmpq:
+    """The rational number that ``value`` denotes, without rounding.
+
+    Accepts int, Fraction, fmpq, a string such as ``"-3/2"`` and a float64 (which *is* a dyadic rational).
+    Raises ``TypeError`` for float32 and other types, ``ValueError`` for NaN, infinities and other text.
+    """
+    if isinstance(value, fmpq):
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{value!r} is a truth value, not a number")
+    if isinstance(value, (int, np.integer)):
+        return fmpq(int(value))
+    if isinstance(value, Fraction):
+        return fmpq(value.numerator, value.denominator)
+    if isinstance(value, np.floating) and not isinstance(value, np.float64):
+        raise TypeError(f"{value!r} has type {type(value).__name__}: only float64 is accepted, cast it yourself")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value!r} is not a real number")
+        return fmpq(*value.as_integer_ratio())
+    if isinstance(value, str):
+        try:
+            fraction = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            raise ValueError(f"{value!r} is not an exact number such as '3' or '-3/2'") from None
+        return fmpq(fraction.numerator, fraction.denominator)
+    try:
+        return fmpq(value)  # fmpz
+    except TypeError:
+        raise TypeError(f"{value!r} ({type(value).__name__}) is not an exact number") from None
