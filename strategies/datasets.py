@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
 from strategies.instance import instance
-from strategies.matrices import columns, hstack, matrices, matrices_of_rank
-from strategies.numbers import integers
+from strategies.matrices import columns, hstack, matrices, rows, vstack
+from strategies.numbers import among, between, integers
 
-__all__ = ["Atoms", "UniformPolynomials", "feature_pairs", "measures", "separable_labels"]
+__all__ = ["Atoms", "UniformPolynomials", "separable_labels", "training_inputs"]
 
 
 @instance
@@ -66,45 +68,48 @@ class UniformPolynomials:
 Measure = Atoms | UniformPolynomials
 
 
-def measures(m: int, weighted: bool = True) -> st.SearchStrategy[Atoms]:
-    """Measures on m samples: uniform first, then (``weighted``) proportional to integers 1 … 3."""
-    uniform = st.just(Atoms.uniform(m))
-    if not weighted:
-        return uniform
-    parts = st.lists(st.integers(1, 3), min_size=m, max_size=m)
-    return uniform | parts.map(lambda p: Atoms(weights=fmpq_mat(1, m, [fmpq(k, sum(p)) for k in p])))
-
-
 _DEFECTS = ("none", "none", "duplicated samples", "rank-deficient x", "z in span(x)", "z = 0", "x = 0 at a sample")
 
 
+@cache
 @st.composite
-def feature_pairs(draw: st.DrawFn, m: int, d_x: int, d_z: int, bound: int = 3) -> tuple[fmpq_mat, fmpq_mat]:
-    """Pairs X (m × d_x), Z (m × d_z) of integer features, half of them with one deliberate defect.
+def training_inputs(
+    draw: st.DrawFn, d_x: int, d_z: int, least: int, most: int, *, bound: int = 3, weighted: bool = True
+) -> tuple[fmpq_mat, fmpq_mat, Atoms]:
+    """Integer features X (m × d_x), Z (m × d_z) of ``least`` … ``most`` samples with their measure.
 
-    Defects: two equal samples, rank-deficient X, columns of Z inside span(X) (also as a tie: only some of
-    them), Z = 0, a zero sample. Shrinks to no defect and zero entries.
+    Half of the draws have one deliberate defect: two equal samples, rank-deficient X, columns of Z inside
+    span(X) (all, or some as a tie), Z = 0, a zero sample. A third of the measures give the samples weights
+    proportional to 1 … 3 (``weighted``), the others are uniform. Shrinks to no defect, equal weights, and
+    by deleting samples one by one: a sample is drawn with all that belongs to it.
     """
-    defect = draw(st.sampled_from(_DEFECTS))
-    x = draw(matrices(m, d_x, integers(bound)))
-    z = draw(matrices(m, d_z, integers(bound)))
-    if defect == "duplicated samples" and m > 1:
-        for j in range(d_x):
-            x[m - 1, j] = x[0, j]
-        for j in range(d_z):
-            z[m - 1, j] = z[0, j]
-    elif defect == "rank-deficient x":
-        x = draw(matrices_of_rank(m, d_x, draw(st.integers(0, min(m, d_x) - 1)))) if d_x else x
-    elif defect == "z in span(x)":
-        inside = x * draw(matrices(d_x, d_z, integers(1)))
-        kept = draw(st.integers(0, d_z - 1)) if d_z else 0
-        z = hstack(columns(inside, range(kept, d_z)), columns(z, range(kept)))
+    defect = draw(among(*_DEFECTS))
+    mixed = draw(matrices(d_x, d_z, integers(1))) if defect == "z in span(x)" else None
+    kept = draw(between(0, d_z - 1)) if defect == "z in span(x)" and d_z else 0
+    unequal = weighted and draw(among(False, False, True))
+    table = draw(_samples(d_x + d_z, least, most, bound, unequal))
+    m = len(table)
+    x = fmpq_mat(m, d_x, [e for row in table for e in row[1 : d_x + 1]])
+    z = fmpq_mat(m, d_z, [e for row in table for e in row[d_x + 1 :]])
+    if defect == "duplicated samples":
+        x, z = rows(x, [*range(m - 1), 0]), rows(z, [*range(m - 1), 0])
+    elif defect == "rank-deficient x" and d_x:
+        x = columns(x, [*range(d_x - 1), 0]) if d_x > 1 else fmpq_mat(m, 1)
+    elif mixed is not None:
+        z = hstack(columns(x * mixed, range(kept, d_z)), columns(z, range(kept)))
     elif defect == "z = 0":
         z = fmpq_mat(m, d_z)
     elif defect == "x = 0 at a sample":
-        for j in range(d_x):
-            x[0, j] = 0
-    return x, z
+        x = vstack(rows(x, range(m - 1)), fmpq_mat(1, d_x))
+    total = sum(row[0] for row in table)
+    return x, z, Atoms(weights=fmpq_mat(1, m, [fmpq(row[0], total) for row in table]))
+
+
+@cache
+def _samples(width: int, least: int, most: int, bound: int, unequal: bool) -> st.SearchStrategy[list[list[int]]]:
+    weight = between(1, 3) if unequal else between(1, 1)
+    sample = st.tuples(weight, st.lists(integers(bound), min_size=width, max_size=width)).map(lambda r: [r[0], *r[1]])
+    return st.lists(sample, min_size=least, max_size=most)
 
 
 @st.composite

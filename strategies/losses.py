@@ -403,10 +403,18 @@ def _smoothed_array(t: np.ndarray) -> np.ndarray:
 
 # --- absolute, and a loss that is not convex ---------------------------------------------------------
 
+
+def _absolute_slopes(h: Number, y: fmpq) -> tuple[Number, Number]:
+    above = _above(h, y)
+    if above is None or (not above and not isinstance(h, fmpq) and not h < arb(y)):
+        raise NotDifferentiable(f"the absolute loss may have its kink in the ball h = {h} (y = {y})")
+    return fmpq(1 if above else -1), fmpq(1 if above or h == y else -1)
+
+
 absolute = OutputwiseLoss(
     name="absolute",
     phi=lambda h, y: abs(h - y),
-    slopes=lambda h, y: (fmpq(1 if h > y else -1), fmpq(1 if h >= y else -1)),
+    slopes=_absolute_slopes,
     curvature=lambda h, y: fmpq(0),
     slope_label=lambda h, d: h - d if abs(d) == 1 else None,
     label_slopes=lambda h: (fmpq(0),) * 2,
@@ -510,13 +518,21 @@ class _MulticlassHinge:
     def pieces(self, h: Sequence[fmpq], y: Sequence[fmpq]) -> list[list[fmpq]]:
         """The extreme slopes at h: one per class j that attains max_j (1[j ≠ c] + h_j), c the label's class."""
         c = _class_of(y)
+        if not all(isinstance(a, fmpq) for a in h):
+            raise NotDifferentiable(f"the {self.name}'s slope is decided at exact points only")
         scores = [a + (j != c) for j, a in enumerate(h)]
         best = max(scores)
         return [[fmpq((k == j) - (k == c)) for k in range(len(h))] for j, s in enumerate(scores) if s == best]
 
     def value(self, h: Sequence[Number], y: Sequence[fmpq]) -> Number:
         c = _class_of(y)
-        return max(a + (j != c) for j, a in enumerate(h)) - h[c]
+        scores = [a + (j != c) for j, a in enumerate(h)]
+        if all(isinstance(a, fmpq) for a in h):
+            return max(scores) - h[c]
+        best = arb(scores[0])
+        for a in scores[1:]:  # max() of balls that overlap would pick one of them
+            best = arb.max(best, arb(a))
+        return best - h[c]
 
     def gradient(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[Number]:
         pieces = self.pieces(h, y)

@@ -6,6 +6,8 @@ A matrix is a ``flint.fmpq_mat``: rational, compared by value, and by convention
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
 from flint import fmpq, fmpq_mat
@@ -102,14 +104,26 @@ def as_floats(a: fmpq_mat) -> np.ndarray:
     return np.array(flat, dtype=np.float64).reshape(a.nrows(), a.ncols())
 
 
+@cache
 def matrices(
     m: int, n: int, entries: st.SearchStrategy[int] | st.SearchStrategy[fmpq] | None = None
 ) -> st.SearchStrategy[fmpq_mat]:
     """m × n matrices with independent entries (small integers unless told); shrink entry by entry to 0."""
-    drawn = st.lists(integers() if entries is None else entries, min_size=m * n, max_size=m * n)
-    return drawn.map(lambda flat: fmpq_mat(m, n, flat))
+    return _lists(m * n, integers() if entries is None else entries).map(lambda flat: fmpq_mat(m, n, flat))
 
 
+@cache
+def _lists(size: int, entries: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Made once: to validate a strategy anew in every draw costs more than the draw."""
+    return st.lists(entries, min_size=size, max_size=size)
+
+
+@cache
+def _permutations(size: int) -> st.SearchStrategy[list[int]]:
+    return st.permutations(range(size))
+
+
+@cache
 @st.composite
 def matrices_of_rank(draw: st.DrawFn, m: int, n: int, rank: int, bound: int = 2) -> fmpq_mat:
     """m × n integer matrices of exactly the given rank, as B C with B, C in echelon-like form plus noise.
@@ -122,10 +136,10 @@ def matrices_of_rank(draw: st.DrawFn, m: int, n: int, rank: int, bound: int = 2)
         raise ValueError(f"no {m} x {n} matrix has rank {rank}")
     if rank == 0:
         return fmpq_mat(m, n)
-    b = fmpq_mat(m, rank, draw(st.lists(integers(bound), min_size=m * rank, max_size=m * rank)))
-    c = fmpq_mat(rank, n, draw(st.lists(integers(bound), min_size=rank * n, max_size=rank * n)))
-    at_row = draw(st.permutations(range(m))) if m > 1 else [0]
-    at_col = draw(st.permutations(range(n))) if n > 1 else [0]
+    b = fmpq_mat(m, rank, draw(_lists(m * rank, integers(bound))))
+    c = fmpq_mat(rank, n, draw(_lists(rank * n, integers(bound))))
+    at_row = draw(_permutations(m)) if m > 1 else [0]
+    at_col = draw(_permutations(n)) if n > 1 else [0]
     for k in range(rank):
         for j in range(k, rank):
             b[at_row[k], j] = int(j == k)
@@ -133,6 +147,7 @@ def matrices_of_rank(draw: st.DrawFn, m: int, n: int, rank: int, bound: int = 2)
     return b * c
 
 
+@cache
 @st.composite
 def orthogonal_matrices(draw: st.DrawFn, n: int, bound: int = 2) -> fmpq_mat:
     """Rational orthogonal n × n matrices: products of two Householder reflections I − 2 v vᵀ / vᵀv.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
 from strategies.activations import ACTIVATIONS
-from strategies.datasets import Atoms, Measure, feature_pairs, measures
+from strategies.datasets import Atoms, Measure, training_inputs
 from strategies.instance import instance
 from strategies.losses import Loss, squared
 from strategies.matrices import hstack, identity, matrices, matrices_of_rank, matrix
-from strategies.numbers import integers
+from strategies.numbers import among, between, integers
 
-__all__ = ["Branch", "DeepLinear", "Layer", "OneHiddenLayer", "ResNet", "branches", "deep_linear_maps", "resnet", "resnets"]
+__all__ = ["Branch", "DeepLinear", "Layer", "Move", "OneHiddenLayer", "ResNet", "branches", "deep_linear_maps", "moves", "one_hidden_layer_nets", "resnet", "resnets"]
 
 
 @instance
@@ -136,6 +138,15 @@ def resnet(
 
 
 @instance
+class Move:
+    """A residual network and a direction (A, B) in which its weights (W, V) are moved."""
+
+    net: ResNet
+    A: fmpq_mat
+    B: fmpq_mat
+
+
+@instance
 class OneHiddenLayer:
     """h = W₂ σ(W₁ x) without biases, with its data: X m × d_x, Y m × d_y, W1 d_1 × d_x, W2 d_y × d_1."""
 
@@ -177,6 +188,7 @@ class DeepLinear:
         return (self.weights[0].ncols(), *(w.nrows() for w in self.weights))
 
 
+@cache
 @st.composite
 def branches(draw: st.DrawFn, d_x: int, d_z: int, kind: str | None = None, depth: int = 2) -> Branch:
     """Residual branches from d_x to d_z with small integer weights.
@@ -185,12 +197,12 @@ def branches(draw: st.DrawFn, d_x: int, d_z: int, kind: str | None = None, depth
     all), affine (linear with biases); earlier layers, up to ``depth`` in all, are relu or abs (linear where
     the last is linear or affine). Shrinks to one layer with zero weights.
     """
-    last = kind or draw(st.sampled_from(("relu", "leaky relu", "abs", "step", "tanh", "linear", "affine")))
+    last = kind or draw(among("relu", "leaky relu", "abs", "step", "tanh", "linear", "affine"))
     width, layers = d_x, []
-    for k in reversed(range(draw(st.integers(1, depth)))):
-        inner = "linear" if last in ("linear", "affine") else draw(st.sampled_from(("relu", "abs"))) if k else ""
+    for k in reversed(range(draw(between(1, depth)))):
+        inner = "linear" if last in ("linear", "affine") else draw(among("relu", "abs")) if k else ""
         activation = inner if k else {"affine": "linear"}.get(last, last)
-        out = d_z if k == 0 else draw(st.integers(1, 2))
+        out = d_z if k == 0 else draw(between(1, 2))
         bias = fmpq_mat(out, 1) if last == "linear" else draw(matrices(out, 1, integers(1)))
         layers.append(Layer(weight=draw(matrices(out, width, integers(2))), bias=bias, activation=activation))
         width = out
@@ -202,51 +214,90 @@ def resnets(
     draw: st.DrawFn,
     d_y: st.SearchStrategy[int] | int = st.integers(1, 3),
     extra_inputs: st.SearchStrategy[int] | int = st.integers(0, 1),
-    d_z: st.SearchStrategy[int] | int = st.integers(1, 3),
+    extra_residuals: st.SearchStrategy[int] | int = st.integers(0, 1),
     rank: str = "any",
     branch: str | None = "any",
     loss: Loss = squared,
-    labels: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | None = None,
+    labels: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | str = "any",
     weighted: bool = True,
     spare_samples: int = 2,
     bound: int = 3,
+    bias: str = "none",
+    v_bound: int = 2,
+    determined: bool = False,
 ) -> ResNet:
-    """ResNets with small integer data and weights; d_x = d_y + ``extra_inputs`` (negative: A1 violated).
+    """ResNets with small integer data and weights.
+
+    d_x = d_y + ``extra_inputs`` and d_z = d_y + ``extra_residuals``, each at least 1: negative extras violate
+    Assumption A1 of the paper, d_y <= min(d_x, d_z), which the defaults satisfy.
 
     ``rank`` chooses rank W: "any" (every rank from 0 up, by construction), "full", "deficient" (below d_y).
     ``branch`` chooses z: None for an arbitrary matrix Z, a kind of ``branches``, "any" for either. The
-    number of samples lies between 1 and d_x + d_z + ``spare_samples``. Shrinks towards one output, one
-    sample, arbitrary Z and zero entries. Labels are real, in [0, 1] or one-hot as the loss asks.
+    ``bias`` is "none", "usual" (h = W (x + V z) + b) or "augmented" (Remark 2: x and z end in a constant 1,
+    not counted in the extras); the entries of V are at most ``v_bound``. The number of samples lies between
+    1, or d_x + d_z if ``determined``, and d_x + d_z + ``spare_samples``. Labels are small integers, in
+    {0, 1} or one-hot as the loss asks, or drawn from ``labels``; "none" leaves them 0, to be planted.
+    Shrinks towards one output, arbitrary Z and zero entries, and by deleting samples one by one.
     """
     n_y = draw(_dimension(d_y))
     n_x = max(1, n_y + draw(_dimension(extra_inputs)))
-    n_z = draw(_dimension(d_z))
-    m = draw(st.integers(1, n_x + n_z + spare_samples))
-    x, z = draw(feature_pairs(m, n_x, n_z, bound))
-    kind = branch if branch != "any" else draw(st.sampled_from((None, None, "relu", "leaky relu", "abs", "step", "tanh", "linear", "affine")))
+    n_z = max(1, n_y + draw(_dimension(extra_residuals)))
+    kind = branch if branch != "any" else draw(_branch_kinds)
     made = None if kind is None else draw(branches(n_x, n_z, kind))
-    if made is not None:
-        z = made(x)
-    full = min(n_y, n_x)
+    augmented = bias == "augmented"
+    full = min(n_y, n_x + augmented)
     low, high = {"any": (0, full), "full": (full, full), "deficient": (0, min(full, n_y - 1))}[rank]
-    w = draw(matrices_of_rank(n_y, n_x, draw(st.integers(low, high)), bound=1))
-    v = draw(matrices(n_x, n_z, integers(2)))
-    measure = draw(measures(m, weighted))
-    y = draw(_labels(loss, m, n_y, labels))
-    return ResNet(X=x, Z=z, Y=y, W=w, V=v, loss=loss, measure=measure, branch=made)
+    w = draw(matrices_of_rank(n_y, n_x + augmented, draw(between(low, high)), bound=1))
+    v = draw(matrices(n_x + augmented, n_z + augmented, integers(v_bound)))
+    b = draw(matrices(n_y, 1, integers(1))) if bias == "usual" else None
+    features = n_x + n_z + 2 * augmented
+    least, most = features if determined else 1, features + spare_samples
+    x, z, measure = draw(training_inputs(n_x, n_z, least, most, bound=bound, weighted=weighted))
+    m = x.nrows()
+    if augmented:
+        x, z, made = hstack(x, _ones(m)), hstack(z, _ones(m)), None
+    elif made is not None:
+        z = made(x)
+    y = draw(_labels(loss, m, n_y, labels)) if labels != "none" else fmpq_mat(m, n_y)
+    return ResNet(X=x, Z=z, Y=y, W=w, V=v, loss=loss, measure=measure, b=b, branch=made)
+
+
+_branch_kinds = st.sampled_from((None, None, "relu", "leaky relu", "abs", "step", "tanh", "linear", "affine"))
+
+
+def _ones(m: int) -> fmpq_mat:
+    return fmpq_mat(m, 1, [1] * m)
 
 
 def _dimension(d: st.SearchStrategy[int] | int) -> st.SearchStrategy[int]:
-    return st.just(d) if isinstance(d, int) else d
+    return between(d, d) if isinstance(d, int) else d
 
 
-def _labels(loss: Loss, m: int, d_y: int, entries: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | None) -> st.SearchStrategy[fmpq_mat]:
+@cache
+def _labels(loss: Loss, m: int, d_y: int, entries: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | str) -> st.SearchStrategy[fmpq_mat]:
     if loss.name in ("cross-entropy", "multi-class hinge"):
         classes = st.lists(st.integers(0, d_y - 1), min_size=m, max_size=m)
         return classes.map(lambda c: fmpq_mat(m, d_y, [int(k == j) for j in c for k in range(d_y)]))
-    if entries is None:
+    if isinstance(entries, str):
         entries = st.integers(0, 1) if loss.name in ("logistic", "hinge", "smoothed hinge") else integers()
     return matrices(m, d_y, entries)
+
+
+@st.composite
+def moves(draw: st.DrawFn, nets: st.SearchStrategy[ResNet]) -> Move:
+    """A network of ``nets`` with a direction of small integers; shrinks to the zero direction."""
+    net = draw(nets)
+    a = draw(matrices(net.W.nrows(), net.W.ncols(), integers(2)))
+    return Move(net=net, A=a, B=draw(matrices(net.V.nrows(), net.V.ncols(), integers(2))))
+
+
+@st.composite
+def one_hidden_layer_nets(draw: st.DrawFn, activation: str = "relu", loss: Loss = squared, units: int = 2) -> OneHiddenLayer:
+    """One-hidden-layer networks with small integer data and weights, one or two inputs and outputs."""
+    m, d_x, d_1, d_y = draw(between(1, 3)), draw(between(1, 2)), draw(between(1, units)), draw(between(1, 2))
+    x, y = draw(matrices(m, d_x)), draw(_labels(loss, m, d_y, "any"))
+    w1, w2 = draw(matrices(d_1, d_x)), draw(matrices(d_y, d_1, integers(2)))
+    return OneHiddenLayer(X=x, Y=y, W1=w1, W2=w2, activation=activation, loss=loss)
 
 
 @st.composite

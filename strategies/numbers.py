@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import cache
+from typing import Any
 
 import numpy as np
 from flint import fmpq
 from hypothesis import strategies as st
 
-__all__ = ["dyadics", "exact", "integers", "rationals"]
+__all__ = ["among", "between", "dyadics", "exact", "integers", "rationals"]
 
 
+@cache
 def integers(bound: int = 3) -> st.SearchStrategy[int]:
     """Integers in [-bound, bound]; shrink towards 0, positive before negative."""
     return st.integers(-bound, bound)
+
+
+@cache
+def between(low: int, high: int) -> st.SearchStrategy[int]:
+    """Integers in [low, high], shrinking towards ``low`` (or 0 inside). Made once, like everything cached here:
+    Hypothesis validates a new strategy object in every draw, which costs more than the draw itself."""
+    return st.integers(low, high)
+
+
+@cache
+def among(*options: Any) -> st.SearchStrategy[Any]:
+    """One of the options, shrinking towards the first."""
+    return st.sampled_from(options)
 
 
 def dyadics(bound: int = 3, bits: int = 3) -> st.SearchStrategy[fmpq]:

@@ -1,0 +1,215 @@
+"""LaTeX and exact numbers as HTML and MathML that cannot carry any markup of their own."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from latex2mathml.converter import convert_to_element
+from markupsafe import Markup, escape
+
+__all__ = ["matrix", "number", "typeset"]
+
+LONGEST = 4000
+"""Characters of LaTeX that are typeset; more is shown as it was written."""
+
+CHILDREN = {
+    "mfrac": 2,
+    "mroot": 2,
+    "msub": 2,
+    "msup": 2,
+    "munder": 2,
+    "mover": 2,
+    "msubsup": 3,
+    "munderover": 3,
+}
+"""How many children these elements have; any other number is shown as an error by browsers."""
+
+TAGS = CHILDREN.keys() | {
+    "mi",
+    "mn",
+    "mo",
+    "mtext",
+    "mspace",
+    "mrow",
+    "msqrt",
+    "mstyle",
+    "mtable",
+    "mtr",
+    "mtd",
+}
+ATTRIBUTES = {"accent", "accentunder", "columnalign", "displaystyle", "fence", "form", "largeop"} | {
+    f"{which}{what}" for which in ("l", "r", "row", "column") for what in ("space", "spacing")
+}
+ATTRIBUTES |= {"linethickness", "maxsize", "minsize", "movablelimits", "scriptlevel", "stretchy", "width"}
+"""What may reach the page; not ``href``, ``style``, ``class``: a formula cannot leave its place."""
+
+VARIANTS = {"bold": "BOLD", "script": "SCRIPT", "fraktur": "FRAKTUR", "double-struck": "DOUBLE-STRUCK"}
+"""``mathvariant`` is not drawn by today's browsers, the letters of these names are."""
+
+LIMITS = {"min", "max", "inf", "sup", "lim"}
+RELATIONS = {"=", "≤", "≥", "<", ">", "∈", "⊆", "≠", "∀"}
+ARROWS = {"⟹", "⇒", "⟺", "⇔", "⟸", "→"}
+WORD = re.compile(r"[A-Za-z]{3,}|\b[A-Za-z]{2,}[,;:.]?\s+[A-Za-z]{2,}")
+PROSE = re.compile(r"\b[A-Za-z]{2,}[,;:.]?\s+[A-Za-z]{2,}")
+
+
+class _Unprintable(Exception):
+    """A formula cannot be typeset as it should be read."""
+
+
+@lru_cache(maxsize=4096)
+def typeset(source: str, *, display: bool = False) -> Markup:
+    """``source`` for the page: formulas as MathML, words as words, what cannot be typeset as it was written.
+
+    ``source`` is LaTeX without dollars, or text, with formulas between dollars if it has any. Long formulas
+    come as several pieces between which a line may break. ``display`` sets limits below their operators.
+    Never raises, and whatever the source holds comes out escaped.
+    """
+    source = source.strip()
+    if len(source) > LONGEST:
+        return _as_written(source)
+    outside = re.sub(r"\\(text|mathrm|operatorname|textbf|emph)\*?\s*\{[^{}]*\}", "·", source)
+    dollars = len(re.findall(r"(?<!\\)\$", outside))
+    if dollars and dollars % 2 == 0:
+        pieces = re.split(r"(?<!\\)\$", source)
+        return Markup("").join(_math(p, display) if i % 2 else escape(p) for i, p in enumerate(pieces))
+    words = re.sub(r"\\(begin|end)\{\w+\*?\}|\\[A-Za-z]+", "·", outside)
+    if "\\" not in source and WORD.search(source):
+        return escape(source)
+    if PROSE.search(words):
+        return _as_written(source)
+    return _math(source, display)
+
+
+def number(text: str) -> Markup:
+    """A number as MathML: a fraction stacked, a minus as a minus; anything else as its escaped text."""
+    return Markup("<math>{}</math>").format(_number(text))
+
+
+def matrix(rows: Sequence[Sequence[str]]) -> Markup:
+    """A matrix of number strings as a MathML table in brackets."""
+    body = Markup("").join(
+        Markup("<mtr>{}</mtr>").format(
+            Markup("").join(Markup("<mtd>{}</mtd>").format(_number(e)) for e in row)
+        )
+        for row in rows
+    )
+    return Markup("<math><mrow><mo>[</mo><mtable>{}</mtable><mo>]</mo></mrow></math>").format(body)
+
+
+def _number(text: str) -> Markup:
+    found = re.fullmatch(r"(-?)(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?:/(\d+))?", text)
+    if found is None:
+        return Markup("<mtext>{}</mtext>").format(text)
+    sign, above, below = found.groups()
+    size = Markup("<mn>{}</mn>").format(above)
+    if below is not None:
+        size = Markup("<mfrac>{}<mn>{}</mn></mfrac>").format(size, below)
+    return Markup('<mrow><mo form="prefix">−</mo>{}</mrow>').format(size) if sign else size
+
+
+def _as_written(source: str) -> Markup:
+    return Markup('<code class="latex">{}</code>').format(source)
+
+
+def _math(source: str, display: bool) -> Markup:
+    if not source.strip():
+        return Markup("")
+    # A macro of one's own can expand without end, and none is needed for one formula.
+    if re.search(r"\\(newcommand|renewcommand|def|let)\b", source):
+        return _as_written(source)
+    try:
+        row = convert_to_element(source.replace("<=", r"\le ").replace(">=", r"\ge "))[0]
+        return Markup("").join(_flow(list(row), display))
+    # The converter raises whatever its parsing runs into.
+    except Exception:
+        return _as_written(source)
+
+
+def _flow(children: list[Element], display: bool) -> Iterator[Markup]:
+    """The top row as pieces between which a line may break; words of it as words."""
+    piece: list[Element] = []
+    depth = 0
+
+    def flush() -> Iterator[Markup]:
+        if piece:
+            style = Markup(' displaystyle="true"') if display else ""
+            inner = Markup("").join(_serialise(e) for e in piece)
+            yield Markup("<math{}><mrow>{}</mrow></math>").format(style, inner)
+            piece.clear()
+
+    for child in children:
+        text, tag = _text(child), _tag(child)
+        if depth == 0 and child.tag in ("mtext", "mspace"):
+            yield from flush()
+            words = text.replace("\xa0", " ") if child.tag == "mtext" else " "
+            yield typeset(words) if "$" in words else escape(words)
+            continue
+        if depth == 0 and tag == "mo" and text in ARROWS:
+            yield from flush()
+            yield Markup(" ")
+        if tag == "mo":
+            depth += (text in ("(", "[", "{")) - (text in (")", "]", "}"))
+        piece.append(child)
+        if depth == 0 and tag == "mo":
+            if text in ARROWS or text in (",", ";"):
+                yield from flush()
+                yield Markup(" ")
+            elif text in RELATIONS and sum(1 for e in piece for _ in e.iter()) > 12:
+                child.set("form", "infix")
+                yield from flush()
+                yield Markup("<wbr>")
+    yield from flush()
+
+
+def _text(element: Element) -> str:
+    # The converter puts character references into texts, to be resolved after serialising.
+    return html.unescape(element.text or "")
+
+
+def _tag(element: Element) -> str:
+    """The tag; an operator for the relations, arrows and colons that the converter takes for identifiers."""
+    text = _text(element)
+    is_operator = text == ":" or (
+        len(text) == 1 and text not in "∞∅⊤⊥" and unicodedata.category(text) == "Sm"
+    )
+    return "mo" if element.tag == "mi" and is_operator else element.tag
+
+
+def _serialise(element: Element) -> Markup:
+    """The element, known tags and attributes only. Raises ``_Unprintable`` for what would read wrongly."""
+    tag, text, children = _tag(element), _text(element), list(element)
+    if tag not in TAGS or len(children) != CHILDREN.get(tag, len(children)):
+        raise _Unprintable(tag)
+    if text.startswith("\\") or (tag == "mi" and text in ("{", "}")):
+        raise _Unprintable(text)
+    if tag == "msub" and children[0].tag == "mo" and _text(children[0]) in LIMITS:
+        tag = "munder"
+    variant = element.get("mathvariant", "")
+    if variant in VARIANTS:
+        text = "".join(_letter(c, VARIANTS[variant]) for c in text)
+    text = text.replace("⧵", "∖")  # the first is missing from most fonts
+    attributes: dict[str, Any] = {
+        k: v for k, v in element.attrib.items() if k in ATTRIBUTES and re.fullmatch(r"[\w .%+-]*", v)
+    }
+    if variant == "normal":
+        attributes["mathvariant"] = "normal"
+    shown = Markup("").join(Markup(' {}="{}"').format(k, v) for k, v in attributes.items())
+    inner = Markup("").join(_serialise(child) for child in children)
+    return Markup("<{0}{1}>{2}{3}</{0}>").format(tag, shown, text, inner)
+
+
+def _letter(character: str, style: str) -> str:
+    case = "CAPITAL" if character.isupper() else "SMALL"
+    for prefix in ("MATHEMATICAL ", ""):
+        try:
+            return unicodedata.lookup(f"{prefix}{style} {case} {character}")
+        except KeyError:
+            continue
+    return character

@@ -1,0 +1,220 @@
+"""Points planted at critical points: the labels are chosen so that the gradient is exactly zero there.
+
+For fixed data and weights the loss gradient D (m × d_y, rows ∂ℓ/∂h) can be prescribed by the labels. Then
+
+* (W, V) is a global minimum of the linear model on [x, z], hence of L at this θ, iff E[D φᵀ] = 0;
+* (W, V) is critical iff E[D (x + V z)ᵀ] = 0 and Wᵀ E[D zᵀ] = 0.
+
+Both are linear in D, and every solution is drawn. (Kawaguchi & Bengio 2019, Lemma 2 and its proof.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from flint import fmpq, fmpq_mat
+from hypothesis import reject
+from hypothesis import strategies as st
+
+from strategies.datasets import Atoms
+from strategies.losses import CONVEX_DIFFERENTIABLE, Loss, cross_entropy, hinge, logistic, smoothed_hinge, squared
+from strategies.matrices import hstack, identity, matrices, null_space, rows, vstack
+from strategies.networks import ResNet, resnets
+from strategies.numbers import among, between, integers
+
+__all__ = ["RANK_CLASSES", "critical_points", "orthogonal_functions", "planted_critical_points", "planted_minima", "two_atom_critical_points", "with_slopes", "with_two_atoms"]
+
+RANK_CLASSES = {
+    "W = 0": lambda net: not any(net.W.entries()),
+    "0 < rank W < d_y": lambda net: 0 < net.W.rank() < net.W.nrows(),
+    "rank W = d_y": lambda net: net.W.rank() == net.W.nrows(),
+}
+"""The degenerate classes that decide everything in the ResNet paper, for ``reaches=``."""
+
+
+def orthogonal_functions(net: ResNet, functions: fmpq_mat) -> fmpq_mat:
+    """A basis (columns, m × k) of the functions p on the data with E[p f] = 0 for every column f of ``functions``."""
+    return null_space(net.measure.product(functions, identity(functions.nrows())))
+
+
+def with_slopes(net: ResNet, slopes: fmpq_mat) -> ResNet | None:
+    """``net`` with labels such that the rows of ∂ℓ/∂h are s · ``slopes`` for the largest s that labels allow.
+
+    ``slopes`` is m × d_y; one s > 0 serves all samples, so linear equations between slopes survive.
+    None if no positive multiple can be had.
+    """
+    h, table = net.H.table(), slopes.table()
+    s = min((net.loss.reach(a, d) for a, d in zip(h, table, strict=True)), default=fmpq(1))
+    if s <= 0:
+        return None
+    labels = [net.loss.label(a, [s * e for e in d]) for a, d in zip(h, table, strict=True)]
+    if any(y is None for y in labels):
+        return None
+    return replace(net, Y=fmpq_mat(slopes.nrows(), slopes.ncols(), [e for y in labels if y is not None for e in y]))
+
+
+def _tame(net: ResNet) -> ResNet:
+    """Outputs in (−1, 1) where the loss takes slopes of both signs only there (the hinges): W scaled down."""
+    if net.loss not in (smoothed_hinge, hinge):
+        return net
+    largest = max((abs(e) for e in net.H.entries()), default=fmpq(0))
+    return net if largest < 1 else replace(net, W=net.W / (2 * largest), b=None if net.b is None else net.b / (2 * largest))
+
+
+def _combinations(basis: fmpq_mat, count: int) -> st.SearchStrategy[fmpq_mat]:
+    """m × ``count`` matrices whose columns are small integer combinations of the columns of ``basis``."""
+    return matrices(basis.ncols(), count, integers(2)).map(lambda c: basis * c)
+
+
+def _balanced(slopes: fmpq_mat) -> fmpq_mat:
+    """The last column replaced so that every row adds up to 0, as slopes of the cross-entropy do."""
+    table = [row[:-1] for row in slopes.table()]
+    return fmpq_mat(slopes.nrows(), slopes.ncols(), [e for row in table for e in (*row, -sum(row, fmpq(0)))])
+
+
+@st.composite
+def planted_minima(draw: st.DrawFn, loss: Loss | None = None, frozen_v: bool = False, **shape: Any) -> ResNet:
+    """ResNets at an exact global minimum of L at their θ, at every rank of W from 0 to d_y.
+
+    E[D φᵀ] = 0 with D drawn among all solutions, small integer combinations of a basis; then the linear
+    model [W, W V] is optimal by convexity and so is the network. ``loss`` is any of the five convex
+    differentiable ones unless given; ``shape`` goes to ``resnets``. With ``frozen_v`` only W is optimal,
+    E[D (x + V z)ᵀ] = 0. With enough samples the least loss is positive.
+    Shrinks to one sample, W = 0 and D = 0.
+    """
+    net = draw(_plantable(loss, shape))
+    against = net.features if not frozen_v else net.Q
+    slopes = draw(_combinations(orthogonal_functions(net, against), net.W.nrows()))
+    if net.loss is cross_entropy:
+        slopes = _balanced(slopes)
+    planted = with_slopes(net, slopes) or with_slopes(net, fmpq_mat(slopes.nrows(), slopes.ncols()))
+    return planted if planted is not None else reject()
+
+
+@st.composite
+def critical_points(draw: st.DrawFn, loss: Loss | None = None, scale: tuple[int, int] | None = None, **shape: Any) -> ResNet:
+    """ResNets at an exact critical point of (W, V) ↦ L, drawn from all that their data and weights allow.
+
+    D solves E[D (x + V z)ᵀ] = 0 and Wᵀ E[D zᵀ] = 0 (and E[D] = 0 with a bias): small integer combinations of
+    a basis of the solutions. Some are minima, some are not; nothing is presupposed. ``scale`` =
+    (low, high) scales max |D| to 2^j, j drawn between: small slopes make strict minima where there are any.
+    Shrinks to one sample, W = 0, V = 0 and D = 0.
+    """
+    net = draw(_plantable(loss, shape))
+    basis = _critical_slopes(net)
+    m, d_y = net.Y.nrows(), net.Y.ncols()
+    flat = basis * draw(matrices(basis.ncols(), 1, integers(2)))
+    planted = with_slopes(net, _scaled(draw, fmpq_mat(m, d_y, flat.entries()), scale))
+    return planted if planted is not None else reject()
+
+
+def _critical_slopes(net: ResNet) -> fmpq_mat:
+    """A basis (columns, m d_y rows, sample by sample) of the slopes D that make (W, V, b) critical."""
+    m, (d_y, d_x), d_z = net.Y.nrows(), (net.W.nrows(), net.W.ncols()), net.Z.ncols()
+    on_q = net.measure.product(net.Q if net.b is None else hstack(net.Q, net.constant), identity(m)).table()
+    on_z, w = net.measure.product(net.Z, identity(m)).table(), net.W.table()
+    equations = [[f[i] * (k == j) for i in range(m) for j in range(d_y)] for f in on_q for k in range(d_y)]
+    equations += [[f[i] * w[j][a] for i in range(m) for j in range(d_y)] for f in on_z for a in range(d_x)]
+    if net.loss is cross_entropy:
+        equations += [[fmpq(int(i == k)) for i in range(m) for _ in range(d_y)] for k in range(m)]
+    return null_space(fmpq_mat(len(equations), m * d_y, [e for row in equations for e in row]))
+
+
+@st.composite
+def planted_critical_points(draw: st.DrawFn, loss: Loss | None = None, scale: tuple[int, int] | None = None, **shape: Any) -> ResNet:
+    """ResNets at an exact critical point of (W, V) ↦ L that is not optimal for the linear model on [x, z].
+
+    D = p nᵀ + E with Wᵀ n = 0, E[p (x + V z)] = 0, E[p z] ≠ 0 and E[E φᵀ] = 0, which is critical with
+    E[D zᵀ] ≠ 0. Such p exist iff rank [x z] > rank (x + V z); draws without are rejected. W is
+    rank-deficient unless ``rank`` in ``shape`` says otherwise (with d_y > d_x any W will do).
+    ``scale`` as in ``critical_points``. Shrinks to one sample, W = 0 and V = 0.
+    """
+    net = draw(_plantable(loss, {"rank": "deficient", "spare_samples": 3, **shape}))
+    n_y = net.W.nrows()
+    left = net.W.transpose()
+    if net.loss is cross_entropy:
+        left = vstack(left, fmpq_mat(1, n_y, [1] * n_y))
+    normals = null_space(left)
+    flat = orthogonal_functions(net, net.Q if net.b is None else hstack(net.Q, net.constant))
+    useful = [k for k, row in enumerate(net.measure.product(flat, net.Z).table()) if any(row)] if flat.ncols() else []
+    if not normals.ncols() or not useful:
+        reject()
+    weights = draw(matrices(flat.ncols(), 1, integers(2)))
+    weights[draw(st.sampled_from(useful)), 0] = draw(among(1, -1, 2))
+    n = draw(matrices(normals.ncols(), 1, integers(2)))
+    n[draw(between(0, normals.ncols() - 1)), 0] = 1
+    slopes = flat * weights * (normals * n).transpose()
+    if not any(net.measure.product(slopes, net.Z).entries()):
+        reject()
+    if draw(st.booleans()):
+        extra = draw(_combinations(orthogonal_functions(net, net.features), n_y))
+        slopes = slopes + (_balanced(extra) if net.loss is cross_entropy else extra)
+    planted = with_slopes(net, _scaled(draw, slopes, scale))
+    return planted if planted is not None else reject()
+
+
+def _scaled(draw: st.DrawFn, slopes: fmpq_mat, scale: tuple[int, int] | None) -> fmpq_mat:
+    largest = max((abs(e) for e in slopes.entries()), default=fmpq(0))
+    if scale is None or not largest:
+        return slopes
+    j = draw(between(*scale))
+    return slopes * (fmpq(2**j) if j >= 0 else fmpq(1, 2**-j)) / largest
+
+
+def with_two_atoms(net: ResNet, slopes: fmpq_mat, above: fmpq, below: fmpq) -> ResNet:
+    """``net`` with two-atom labels whose *mean* slopes at every output are a multiple of ``slopes``.
+
+    For losses of r = h − y: at every sample each output has the label h − ``above`` or h − ``below``,
+    independently, with probabilities that make the mean slope s · d, s > 0 (the slopes at ``above`` and
+    ``below`` must have opposite signs). Every sample becomes 2^{d_y} atoms: the measure of (x, y) is arbitrary
+    in the paper, so critical points can be planted for losses that are neither convex nor onto.
+    """
+    (g_above,), (g_below,) = (net.loss.gradient([r], [fmpq(0)]) for r in (above, below))
+    if not g_below < 0 < g_above:
+        raise ValueError(f"slopes {g_above} and {g_below} of {net.loss.name} do not bracket 0")
+    largest = max((abs(e) for e in slopes.entries()), default=fmpq(0))
+    s = min(g_above, -g_below) / (2 * largest) if largest else fmpq(1)
+    kept: list[int] = []
+    labels, weights = [], []
+    for i, (h, d, w) in enumerate(zip(net.H.table(), slopes.table(), net.measure.weights.entries(), strict=True)):
+        for choice in product((True, False), repeat=len(h)):
+            chance = w
+            for first, wanted in zip(choice, d, strict=True):
+                p = (s * wanted - g_below) / (g_above - g_below)
+                chance *= p if first else 1 - p
+            kept.append(i)
+            labels.append([a - (above if first else below) for a, first in zip(h, choice, strict=True)])
+            weights.append(chance)
+    return replace(
+        net, X=rows(net.X, kept), Z=rows(net.Z, kept), Y=fmpq_mat(len(labels), net.W.nrows(), [e for y in labels for e in y]),
+        measure=Atoms(weights=fmpq_mat(1, len(weights), weights)),
+    )  # fmt: skip
+
+
+@st.composite
+def two_atom_critical_points(draw: st.DrawFn, loss: Loss, above: fmpq, below: fmpq, **shape: Any) -> ResNet:
+    """``planted_critical_points`` for a loss of r = h − y that need not be convex, with two-atom labels."""
+    net = draw(planted_critical_points(squared, **{"d_y": st.integers(1, 2), **shape}))
+    slopes = (net.H - net.Y) * fmpq(2)
+    return with_two_atoms(replace(net, loss=loss), slopes, above, below)
+
+
+def _plantable(loss: Loss | None, shape: dict[str, Any]) -> st.SearchStrategy[ResNet]:
+    """ResNets on which the loss has rational slopes of both signs; any of the five losses if None."""
+    if loss is None:
+        return _any_loss.flatmap(lambda chosen: _plantable(chosen, shape))
+    shape = {"labels": "none", **shape}
+    if loss is cross_entropy:
+        shape.setdefault("d_y", between(2, 3))
+    if loss in (logistic, cross_entropy):
+        shape.setdefault("bound", 2)
+        if "branch" not in shape:
+            return _integral_branches.flatmap(lambda branch: resnets(loss=loss, branch=branch, **shape))
+    return resnets(loss=loss, **shape).map(_tame)
+
+
+_any_loss = st.sampled_from(CONVEX_DIFFERENTIABLE)
+_integral_branches = st.sampled_from((None, "relu", "abs", "step", "linear", "affine"))
+"""Branches that keep integers integers: the logarithmic losses have rational slopes at integer outputs only."""

@@ -1,0 +1,430 @@
+"""A trial: one variant is searched within its budget, counted, shrunk, re-decided and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import json
+import signal
+import textwrap
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flint import arb, ctx
+from hypothesis import HealthCheck, Phase, event, given, seed, settings, target
+from hypothesis.errors import FailedHealthCheck, Unsatisfiable
+from hypothesis.internal import observability
+
+from reports import record
+from strategies.instance import from_json, to_json
+from strategies.losses import LOSSES
+from verify.claim import HOLDS, INCONCLUSIVE, REFUTED, VACUOUS, Rung, Variant, Verdict
+
+__all__ = ["BUDGETS", "INCONCLUSIVE_SHARE", "Budget", "Refuted", "broken", "put_on_trial", "redecide"]
+
+INCONCLUSIVE_SHARE = 0.2
+"""The largest share of effective instances that may stay undecided before the variant fails."""
+
+SHRINKS = 400
+"""Cases spent on shrinking in the quick profile (times the effort of the others); the smallest seen counts."""
+
+PRECISION = 128
+"""Bits of ball arithmetic at the start of every case: log-losses come out to about 10⁻³⁵."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How hard to search: ``effort`` multiplies every variant's examples, ``seconds`` caps one variant."""
+
+    name: str
+    effort: int
+    seconds: float
+    remembers: bool
+    """Whether failures found earlier are tried first (never in ``quick``: same seed, same report)."""
+
+
+BUDGETS = {
+    "quick": Budget("quick", 1, 60.0, False),
+    "thorough": Budget("thorough", 10, 600.0, True),
+    "nightly": Budget("nightly", 100, 3600.0, True),
+}
+
+
+class Refuted(AssertionError):
+    """An instance on which the claim is false; raised inside the search so that Hypothesis shrinks it."""
+
+
+class Enough(BaseException):
+    """Shrinking has had its share of cases."""
+
+
+class OutOfTime(BaseException):
+    """The clock ran out; not an ``Exception``, so that Hypothesis does not take it for a failure."""
+
+
+@dataclass
+class Tally:
+    """What one search has seen so far."""
+
+    effective: int = 0
+    inconclusive: int = 0
+    vacuous: int = 0
+    rejected: int = 0
+    rung: Rung | None = None
+    classes: Counter[str] = field(default_factory=Counter)
+    least: tuple[float, Any] | None = None
+    greatest: tuple[float, Any] | None = None
+    refuted: tuple[Any, Verdict] | None = None
+    refuted_size: tuple[int, str] = (0, "")
+    reproduce: str = ""
+    shrinks: int = 0
+    improved: bool = False
+    vacuous_why: Counter[str] = field(default_factory=Counter)
+    inconclusive_why: Counter[str] = field(default_factory=Counter)
+
+    def count(self, variant: Variant, instance: Any, verdict: Verdict) -> None:
+        """Count one case that was drawn before any refutation (what follows is shrinking)."""
+        if verdict.outcome is VACUOUS:
+            self.vacuous += 1
+            self.vacuous_why[verdict.why] += 1
+            return
+        self.effective += 1
+        for name, belongs in variant.reaches.items():
+            self.classes[name] += bool(belongs(instance))
+        if verdict.outcome is INCONCLUSIVE:
+            self.inconclusive += 1
+            self.inconclusive_why[verdict.why] += 1
+            return
+        self.rung = verdict.rung if self.rung is None else max(self.rung, verdict.rung)
+        if verdict.margin is not None:
+            key = _as_float(verdict.margin)
+            if self.least is None or key < self.least[0]:
+                self.least = (key, verdict.margin)
+            if self.greatest is None or key > self.greatest[0]:
+                self.greatest = (key, verdict.margin)
+
+    @property
+    def margin(self) -> record.Margin | None:
+        """The least and the greatest margin seen, as text."""
+        if self.least is None or self.greatest is None:
+            return None
+        return record.Margin(least=text_of(self.least[1]), greatest=text_of(self.greatest[1]))
+
+
+def _as_float(number: Any) -> float:
+    if isinstance(number, arb):
+        return float(number.mid())
+    return int(number.p) / int(number.q) if hasattr(number, "q") else float(number)
+
+
+def text_of(value: Any) -> str:
+    """A number for the record: rationals exactly, balls to 15 digits with their radius."""
+    if isinstance(value, arb):
+        return str(value.str(15))
+    if hasattr(value, "lower") and hasattr(value, "upper"):
+        lower, upper = text_of(value.lower), text_of(value.upper)
+        return lower if lower == upper else f"between {lower} and {upper}"
+    with contextlib.suppress(TypeError):
+        written = to_json(value)
+        return written if isinstance(written, str) else json.dumps(written)
+    return str(value)
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise ``OutOfTime`` in this thread after ``seconds``, even inside one endless case (where signals exist)."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(_signum: int, _frame: Any) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def _observed(tally: Tally) -> Iterator[None]:
+    """Hypothesis' own account of the cases: those its filters rejected, and how to reproduce the last failure."""
+
+    def see(case: Any) -> None:
+        if getattr(case, "type", "") != "test_case":
+            return
+        if case.status == "gave_up" and tally.refuted is None:
+            tally.rejected += 1
+        if tally.improved and case.metadata.reproduction_decorator:
+            tally.reproduce, tally.improved = case.metadata.reproduction_decorator, False
+
+    coverage = observability.OBSERVABILITY_COLLECT_COVERAGE
+    observability.OBSERVABILITY_COLLECT_COVERAGE = False  # type: ignore[misc]
+    try:
+        with observability.with_observability_callback(see):
+            yield
+    finally:
+        observability.OBSERVABILITY_COLLECT_COVERAGE = coverage  # type: ignore[misc]
+
+
+class _Case:
+    """Keeps Hypothesis from spelling out every instance: the record writes the one that matters."""
+
+    __slots__ = ("instance",)
+
+    def __init__(self, instance: Any) -> None:
+        self.instance = instance
+
+    def __repr__(self) -> str:
+        return "an instance"
+
+    def to_json(self) -> str:
+        return "an instance"
+
+
+def put_on_trial(variant: Variant, *, budget: Budget, seed_text: str, seconds: float, nodeid: str = "") -> record.Variant:
+    """Search for a refutation of ``variant`` within the budget and judge the outcome.
+
+    Returns the record of the variant (design of schema 1, without the run's own fields). Exceptions that the
+    claim's code raises are not caught: they are the claim's bugs, not verdicts.
+    """
+    started, tally = time.perf_counter(), Tally()
+    out_of_time, trouble = False, ""
+    conclude = variant.conclude or variant.claim.conclude
+
+    def check(case: _Case) -> None:
+        ctx.prec = PRECISION
+        instance = case.instance
+        if tally.refuted is not None:
+            tally.shrinks += 1
+            if tally.shrinks > SHRINKS * budget.effort:
+                raise Enough
+        verdict = conclude(instance)
+        if not isinstance(verdict, Verdict):
+            raise TypeError(f"{variant.claim.key} returned {verdict!r}: return a Verdict (decide_equal, decide, …)")
+        event("verdict", payload=verdict.outcome.value)
+        if tally.refuted is None:
+            tally.count(variant, instance, verdict)
+        if verdict.outcome is REFUTED:
+            size = _size(instance)
+            if tally.refuted is None or size <= tally.refuted_size:
+                tally.refuted, tally.refuted_size, tally.improved = (instance, verdict), size, True
+            raise Refuted(verdict.why)
+        if variant.expected is REFUTED and verdict.outcome is HOLDS and verdict.margin is not None:
+            target(-_as_float(verdict.margin), label="margin")
+
+    search = given(case=variant.draws.map(_Case))(settings(
+        max_examples=variant.examples * budget.effort,
+        deadline=None,
+        database=settings.default.database if budget.remembers and settings.default else None,
+        derandomize=False,
+        report_multiple_bugs=False,
+        print_blob=False,
+        phases=[p for p in Phase if p is not Phase.explain],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.nested_given],
+    )(check))  # fmt: skip
+    search.hypothesis.inner_test._hypothesis_internal_add_digest = nodeid.encode()  # one database key per variant
+    digest = hashlib.sha256(f"{seed_text}|{variant.claim.key}|{variant.name}".encode()).digest()
+    precision = ctx.prec
+    try:
+        with _observed(tally), _alarm(min(seconds, budget.seconds)):
+            seed(int.from_bytes(digest[:8], "big"))(search)()
+    except (Refuted, Enough):
+        pass
+    except OutOfTime:
+        out_of_time = True
+    except (FailedHealthCheck, Unsatisfiable) as error:
+        trouble = str(error).splitlines()[0]
+    finally:
+        ctx.prec = precision
+    return _judge(variant, tally, budget=budget, out_of_time=out_of_time, trouble=trouble, seconds=time.perf_counter() - started, nodeid=nodeid)
+
+
+def _size(instance: Any) -> tuple[int, str]:
+    text = json.dumps(to_json(instance))
+    return len(text), text
+
+
+def _judge(
+    variant: Variant, tally: Tally, *, budget: Budget, out_of_time: bool, trouble: str, seconds: float, nodeid: str
+) -> record.Variant:
+    needed = variant.needs * budget.effort if variant.expected is HOLDS else variant.needs
+    counterexample, doubts = (None, [])
+    if tally.refuted is not None:
+        verdict = "refuted"
+        counterexample, doubts = _exhibit(variant, *tally.refuted, tally.reproduce)
+    elif tally.effective == 0:
+        verdict = "not run" if out_of_time else "vacuous"
+    elif tally.inconclusive > INCONCLUSIVE_SHARE * tally.effective:
+        verdict = "inconclusive"
+    else:
+        verdict = "holds"
+    faults = [record.Fault(kind="not re-decided", message=doubt) for doubt in doubts]
+    faults += _faults(variant, tally, verdict=verdict, needed=needed, out_of_time=out_of_time, trouble=trouble)
+    return record.Variant(
+        **_of_claim(variant, nodeid), verdict=verdict, as_expected=not faults, faults=tuple(faults),
+        rung=None if tally.rung is None else tally.rung.word,
+        cases=tally.effective + tally.vacuous + tally.rejected, effective=tally.effective, needed=needed,
+        inconclusive=tally.inconclusive, vacuous=tally.vacuous + tally.rejected,
+        classes={name: tally.classes[name] for name in variant.reaches},
+        margin=tally.margin, seconds=round(seconds, 3), counterexample=counterexample,
+    )  # fmt: skip
+
+
+def _of_claim(variant: Variant, nodeid: str) -> dict[str, Any]:
+    """What the record says of a variant before anything was run."""
+    claim = variant.claim
+    return {
+        "claim": claim.key, "paper": claim.paper.key, "paper_title": claim.paper.title, "where": claim.where,
+        "says": claim.says, "title": claim.title, "assumes": dict(claim.assumes), "variant": variant.name,
+        "sentence": variant.sentence, "expected": variant.expected.value,
+        "equivalent_mutants": dict(claim.equivalent), "note": variant.note, "nodeid": nodeid,
+    }  # fmt: skip
+
+
+def broken(variant: Variant, error: BaseException, nodeid: str) -> record.Variant:
+    """The record of a variant whose own code, strategy or oracle raised."""
+    message = f"{variant.claim.key} [{variant.name}] stopped on an error of its own, {type(error).__name__}: {error}"
+    fault = record.Fault(kind="error", message=message)
+    return record.Variant(**_of_claim(variant, nodeid), verdict="error", as_expected=False, faults=(fault,))
+
+
+def _faults(
+    variant: Variant, tally: Tally, *, verdict: str, needed: int, out_of_time: bool, trouble: str
+) -> Iterator[record.Fault]:
+    """Every reason why this result cannot be accepted, as a sentence with its cause and its cure."""
+    where = f"{variant.claim.key} [{variant.name}]"
+
+    def fault(kind: record.FaultKind, found: str, cure: str) -> record.Fault:
+        return record.Fault(kind=kind, message=f"{where} {found}. {cure}.")
+
+    if verdict == "refuted":
+        if variant.expected is HOLDS:
+            assert tally.refuted is not None
+            yield fault(
+                "unexpected refutation",
+                f"was expected to hold and is refuted: {tally.refuted[1].why.rstrip('.')}",
+                "Check the counterexample by hand: if it stands, expect REFUTED and add a @repaired variant; "
+                "if not, the strategy breaks a premise or the oracle errs",
+            )
+        return
+    if verdict == "not run":
+        yield fault("not run", "met the time limit before its first effective instance", "Raise --time-limit")
+        return
+    if verdict == "vacuous":
+        reasons = tally.vacuous_why.most_common(1)
+        reason = reasons[0][0] if reasons else trouble or "every draw was rejected"
+        yield fault(
+            "vacuous",
+            f"tested nothing: none of {tally.vacuous + tally.rejected} drawn instances met the premises ({reason})",
+            "Draw instances that satisfy them by construction",
+        )
+        return
+    if verdict == "inconclusive":
+        yield fault(
+            "inconclusive-heavy",
+            f"left {tally.inconclusive} of {tally.effective} effective instances undecided, more than "
+            f"{INCONCLUSIVE_SHARE:.0%} ({tally.inconclusive_why.most_common(1)[0][0]})",
+            "Climb a rung (balls, rationals) or draw instances the oracle can decide",
+        )
+    if variant.expected is REFUTED and variant.name.startswith("mutant:"):
+        yield fault(
+            "mutant survived",
+            f"is false and survived {tally.effective} effective instances",
+            "The oracle is blind to it, the strategy never reaches what refutes it, or it is equivalent "
+            "to the claim and belongs under equivalent= with the reason",
+        )
+    elif variant.expected is REFUTED:
+        yield fault(
+            "refutation not found",
+            f"was expected to be refuted and survived {tally.effective} effective instances",
+            "Raise examples=, aim the strategy at the structure of a counterexample, or expect HOLDS",
+        )
+    elif tally.effective < needed or trouble:
+        cause = "the clock ran out" if out_of_time else trouble
+        yield fault(
+            "thin",
+            f"has {tally.effective} effective instances of the {needed} it needs ({tally.vacuous} vacuous, "
+            f"{tally.rejected} rejected by filters{'; ' if cause else ''}{cause})",
+            "Draw fewer instances that break the premises, or raise examples=",
+        )
+    else:
+        for name in variant.reaches:
+            if not tally.classes[name]:
+                yield fault(
+                    "class never reached",
+                    f"never reached the declared class {name!r} in {tally.effective} effective instances",
+                    "Draw it by construction",
+                )
+
+
+def _exhibit(
+    variant: Variant, instance: Any, verdict: Verdict, reproduce: str
+) -> tuple[record.Counterexample, list[str]]:
+    """The counterexample for the record, and what a second decision from its JSON alone has against it."""
+    written = to_json(instance)
+    name = hashlib.sha256(json.dumps([variant.claim.key, variant.name, written]).encode()).hexdigest()[:6]
+    snippet = snippet_of(variant, written)
+    doubts = []
+    again = redecide(variant, written)
+    if again.outcome is not REFUTED:
+        doubts.append(
+            f"{variant.claim.key} [{variant.name}]: decided again from its JSON, the counterexample is "
+            f"{again.outcome.value}. Make the conclusion a function of the instance alone."
+        )
+    if variant.recheck is not None and not _recheck(snippet):
+        doubts.append(
+            f"{variant.claim.key} [{variant.name}]: the standard-library recheck does not confirm the "
+            "counterexample. The oracle or the recheck is wrong."
+        )
+    exhibit = record.Counterexample(
+        id=f"{variant.claim.key.replace('/', '-')}-{name}", instance=written,
+        values={k: text_of(v) for k, v in verdict.values.items()}, why=verdict.why, snippet=snippet, reproduce=reproduce,
+    )  # fmt: skip
+    return exhibit, doubts
+
+
+def snippet_of(variant: Variant, written: Any) -> str:
+    """A program that re-decides the counterexample with the standard library alone; empty without a recheck."""
+    if variant.recheck is None:
+        return ""
+    source = textwrap.dedent(inspect.getsource(variant.recheck))
+    name = variant.recheck.__name__
+    return (
+        f"from fractions import Fraction\nimport json\n\n{source}\n\ninstance = json.loads({json.dumps(written)!r})\n"
+        f"refuted = {name}(instance)\nprint('still refuted' if refuted else 'not refuted')\n"
+    )
+
+
+def _recheck(snippet: str) -> bool:
+    namespace: dict[str, Any] = {"__name__": "recheck", "print": lambda *_: None}
+    exec(compile(snippet, "<recheck>", "exec"), namespace)
+    return bool(namespace["refuted"])
+
+
+def redecide(variant: Variant, written: Any) -> Verdict:
+    """Decide the claim on an instance read from JSON: no Hypothesis, no seed.
+
+    Raises ``CannotBeRead`` when the JSON is not an instance this version knows.
+    """
+    precision = ctx.prec
+    try:
+        ctx.prec = PRECISION
+        conclude = variant.conclude or variant.claim.conclude
+        return conclude(from_json(written, losses_known_to(conclude)))
+    finally:
+        ctx.prec = precision
+
+
+def losses_known_to(conclude: Any) -> Mapping[str, Any]:
+    """The losses by name that a claim's module can mean: the built-in ones and its own."""
+    own = {v.name: v for v in conclude.__globals__.values() if hasattr(v, "values_array") and not isinstance(v, type)}
+    return {**LOSSES, **own}
