@@ -41,8 +41,11 @@ class Atoms:
 
     def product(self, a: fmpq_mat, b: fmpq_mat) -> fmpq_mat:
         """E[a bᵀ] for functions given by their values: rows of a (m × k) and b (m × l) are samples; k × l."""
-        scaled = fmpq_mat(b.nrows(), b.ncols(), [w * e for w, row in zip(self.weights.entries(), b.table(), strict=True) for e in row])
-        return a.transpose() * scaled
+        weights = self.weights.entries()
+        if all(w == weights[0] for w in weights):
+            return a.transpose() * b * weights[0]
+        scaled = [w * e for w, row in zip(weights, b.table(), strict=True) for e in row]
+        return a.transpose() * fmpq_mat(b.nrows(), b.ncols(), scaled)
 
 
 @instance

@@ -13,7 +13,7 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
-from strategies.numbers import exact, integers
+from strategies.numbers import between, exact, integers
 
 __all__ = [
     "as_floats",
@@ -119,17 +119,12 @@ def _lists(size: int, entries: st.SearchStrategy[Any]) -> st.SearchStrategy[list
 
 
 @cache
-def _permutations(size: int) -> st.SearchStrategy[list[int]]:
-    return st.permutations(range(size))
-
-
-@cache
 @st.composite
 def matrices_of_rank(draw: st.DrawFn, m: int, n: int, rank: int, bound: int = 2) -> fmpq_mat:
     """m × n integer matrices of exactly the given rank, as B C with B, C in echelon-like form plus noise.
 
-    B (m × r) has an r × r unit lower triangular block on drawn rows and C (r × n) a unit upper triangular
-    block on drawn columns, hence both have rank r whatever the other entries are.
+    B (m × r) has an r × r unit lower triangular block on consecutive rows (cyclically) from a drawn one and C (r × n) a unit upper triangular
+    block on columns, hence both have rank r whatever the other entries are.
     Shrinks to the matrix with ``rank`` ones on a partial diagonal. Raises ``ValueError`` for an impossible rank.
     """
     if not 0 <= rank <= min(m, n):
@@ -138,12 +133,11 @@ def matrices_of_rank(draw: st.DrawFn, m: int, n: int, rank: int, bound: int = 2)
         return fmpq_mat(m, n)
     b = fmpq_mat(m, rank, draw(_lists(m * rank, integers(bound))))
     c = fmpq_mat(rank, n, draw(_lists(rank * n, integers(bound))))
-    at_row = draw(_permutations(m)) if m > 1 else [0]
-    at_col = draw(_permutations(n)) if n > 1 else [0]
+    at_row, at_col = draw(between(0, m - 1)), draw(between(0, n - 1))
     for k in range(rank):
         for j in range(k, rank):
-            b[at_row[k], j] = int(j == k)
-            c[j, at_col[k]] = int(j == k)
+            b[(at_row + k) % m, j] = int(j == k)
+            c[j, (at_col + k) % n] = int(j == k)
     return b * c
 
 

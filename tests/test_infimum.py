@@ -270,16 +270,20 @@ def test_a_weight_is_a_repeated_sample_and_bases_do_not_matter(seed, loss, data)
 
 
 def test_slopes_too_small_for_floats_are_not_lost():
-    """Attained, though some scores at the minimum are beyond 50: D there is below 2^-53, but decides the sign."""
-    features = matrix(
-        [[-1, 0, -1, -3, 3], [3, 1, -2, 3, -1], [0, 3, -3, -2, 2], [3, 3, -2, 2, -3], [1, 0, 3, 2, -3]]
-        + [[-1, -3, 2, -3, -1], [1, 2, 3, -3, -2], [-2, -2, -3, 2, 2], [0, 0, 2, 1, -2], [-2, 0, 2, 3, 3]]
-        + [[0, -3, 1, -1, -2]]
-    )
+    """Attained at a score of 53: D there is 1e-16, its sign decides, and 1 − (1 − 1e-16) has lost it."""
+    table = [[-1, 0, -1, -3, 3], [3, 1, -2, 3, -1], [0, 3, -3, -2, 2], [3, 3, -2, 2, -3], [1, 0, 3, 2, -3]]
+    table += [
+        [-1, -3, 2, -3, -1],
+        [1, 2, 3, -3, -2],
+        [-2, -2, -3, 2, 2],
+        [0, 0, 2, 1, -2],
+        [-2, 0, 2, 3, 3],
+    ]
+    features = matrix([*table, [0, -3, 1, -1, -2]])
     labels = matrix([[k] for k in (1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1)])
-    answer = enclose_infimum(features, labels, logistic, Atoms.uniform(11))
-    scores = (features * answer.minimiser.transpose()).entries()
-    assert max(abs(e) for e in scores) > 50
+    measure = Atoms(weights=matrix([[fmpq(k, 20) for k in (1, 2, 1, 1, 3, 1, 1, 3, 3, 1, 3)]]))
+    answer = enclose_infimum(features, labels, logistic, measure)
+    assert max(abs(e) for e in (features * answer.minimiser.transpose()).entries()) > 50
     assert answer.attained is True
     assert answer.gap <= 1e-15
 

@@ -169,7 +169,7 @@ def eq_6(**mutation) -> object:
 @drop("A1: d_y <= d_z", HOLDS, planted_minima(squared, weighted=False, **narrow_residuals), examples=60)
 @drop("A1: d_y <= d_x", REFUTED, planted_critical_points(squared, scale=(-4, 0), weighted=False, **wider_outputs))
 @drop("B1", REFUTED, planted_minima(huber, weighted=False))
-@drop("B2", REFUTED, planted_minima(squared))
+@drop("B2", REFUTED, planted_minima(squared, spare_samples=3), examples=300)
 @drop("local minimum: critical point", REFUTED, critical_points(squared, weighted=False),
       conclude=lambda net: at_critical_point(net, decide_equal(loss(net), theorem_2(net), named=("L", "eq. (6)"))))  # fmt: skip
 @mutant("P[Z] for P[P_N[X] Z]", planted_minima(squared, weighted=False), conclude=eq_6(project=lambda net, _: projector(net.Z)))

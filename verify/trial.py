@@ -30,7 +30,7 @@ __all__ = ["BUDGETS", "INCONCLUSIVE_SHARE", "Budget", "Refuted", "broken", "put_
 INCONCLUSIVE_SHARE = 0.2
 """The largest share of effective instances that may stay undecided before the variant fails."""
 
-SHRINKS = 400
+SHRINKS = 250
 """Cases spent on shrinking in the quick profile (times the effort of the others); the smallest seen counts."""
 
 PRECISION = 128
@@ -161,8 +161,9 @@ def _observed(tally: Tally) -> Iterator[None]:
     def see(case: Any) -> None:
         if getattr(case, "type", "") != "test_case":
             return
-        if case.status == "gave_up" and tally.refuted is None:
-            tally.rejected += 1
+        if case.status == "gave_up":
+            tally.rejected += tally.refuted is None
+            tally.shrinks += tally.refuted is not None
         if tally.improved and case.metadata.reproduction_decorator:
             tally.reproduce, tally.improved = case.metadata.reproduction_decorator, False
 
