@@ -11,7 +11,7 @@ from strategies.instance import instance
 from strategies.matrices import columns, hstack, matrices, rows, vstack
 from strategies.numbers import among, between, integers
 
-__all__ = ["Atoms", "UniformPolynomials", "separable_labels", "training_inputs"]
+__all__ = ["Atoms", "HeavyTail", "UniformPolynomials", "heavy_tails", "separable_labels", "training_inputs"]
 
 
 @instance
@@ -69,6 +69,40 @@ class UniformPolynomials:
 
 
 Measure = Atoms | UniformPolynomials
+
+
+@instance
+class HeavyTail:
+    """The scalar problem h = w (x + v z) at one fixed x, y with z = ± b^k, k = 1, 2, …, and its point (w, v).
+
+    P(|z| = b^k) = (1 − r) r^(k−1), both signs alike. E|z| is finite iff b r < 1 and
+    E z² = (1 − r) b² / (1 − b² r) is finite iff b² r < 1; E z = 0. The squared loss is then
+    L(w, v) = (w x − y)² + w² v² E z², with +∞ where E z² = ∞ and w v ≠ 0.
+    """
+
+    x: fmpq
+    y: fmpq
+    base: int
+    ratio: fmpq
+    w: fmpq
+    v: fmpq
+
+    @property
+    def second_moment(self) -> fmpq | None:
+        """E z², or None for +∞."""
+        growth = self.base * self.base * self.ratio
+        return None if growth >= 1 else (1 - self.ratio) * self.base * self.base / (1 - growth)
+
+
+@st.composite
+def heavy_tails(draw: st.DrawFn, finite_variance: bool | None = None) -> HeavyTail:
+    """Heavy tails with E|z| < ∞ at points (0, v); E z² finite, infinite or (None) either. Shrinks to x = y = v = 0."""
+    base = draw(between(2, 4))
+    # b r < 1 always; b² r < 1 iff the denominator exceeds b²
+    low, high = {None: (base + 1, 2 * base * base), True: (base * base + 1, 2 * base * base), False: (base + 1, base * base)}[finite_variance]
+    ratio = fmpq(1, draw(between(low, high)))
+    x, y, v = (fmpq(draw(integers())) for _ in range(3))
+    return HeavyTail(x=x, y=y, base=base, ratio=ratio, w=fmpq(0), v=v)
 
 
 _DEFECTS = ("none", "none", "duplicated samples", "rank-deficient x", "z in span(x)", "z = 0", "x = 0 at a sample")

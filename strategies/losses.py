@@ -17,14 +17,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from flint import arb, fmpq
+from flint import arb, fmpq, fmpq_poly
+from numpy.typing import NDArray
 
 Number = fmpq | arb
+Floats = NDArray[np.float64]
 
 __all__ = [
     "CONVEX_DIFFERENTIABLE",
     "LOSSES",
     "Loss",
+    "NotDifferentiable",
     "OutputwiseLoss",
     "absolute",
     "cross_entropy",
@@ -46,11 +49,24 @@ class NotDifferentiable(ValueError):
 class Loss(Protocol):
     """What every loss offers; ``h`` and ``y`` are the d outputs and labels of one sample."""
 
-    name: str
-    convex: bool
-    differentiable: bool
-    smoothness: fmpq | None
-    """M such that the gradient is M-Lipschitz in h (Euclidean norm), or None."""
+    @property
+    def name(self) -> str:
+        """The key in ``LOSSES``."""
+
+    @property
+    def convex(self) -> bool:
+        """Whether ℓ(·, y) is convex for every label."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether ℓ(·, y) is differentiable everywhere for every label."""
+
+    @property
+    def smoothness(self) -> fmpq | None:
+        """M such that the gradient is M-Lipschitz in h (Euclidean norm), or None."""
+
+    def __hash__(self) -> int:
+        """Losses are values: they key caches."""
 
     def value(self, h: Sequence[Number], y: Sequence[fmpq]) -> Number:
         """ℓ(h, y): rational for the piecewise polynomial losses, a ball for the logarithmic ones."""
@@ -59,13 +75,17 @@ class Loss(Protocol):
         """∂ℓ/∂h; rational where it can be, else balls. Raises ``NotDifferentiable`` at a kink."""
 
     def hessian(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[Number]]:
-        """∂²ℓ/∂h². Raises ``NotDifferentiable`` where the second derivative jumps."""
+        """∂²ℓ/∂h². Raises ``NotDifferentiable`` where it does not exist."""
 
     def label(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> list[fmpq] | None:
         """A rational label y with gradient(h, y) = d, or None if there is none."""
 
     def reach(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> fmpq:
-        """A positive s <= 1 such that label(h, s d) exists; 0 if no positive multiple of d is a slope."""
+        """An s in (0, 1] such that label(h, s d) exists, or 0.
+
+        0 means that no s in (0, 1] will do, except for the tilted double well, where few s are tried. Where
+        labels give an interval of slopes, s d is at most half way to its end.
+        """
 
     def conjugate(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> Number:
         """ℓ*(d) = sup_h ⟨d, h⟩ − ℓ(h, y). Raises ``ValueError`` outside its domain."""
@@ -73,13 +93,13 @@ class Loss(Protocol):
     def into_domain(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> fmpq:
         """The largest s in [0, 1] with s d in the domain of ℓ*(·, y)."""
 
-    def values_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def values_array(self, h: Floats, y: Floats) -> Floats:
         """ℓ for every row of the float64 arrays h, y (n × d): an array of length n."""
 
-    def gradients_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def gradients_array(self, h: Floats, y: Floats) -> Floats:
         """∂ℓ/∂h for every row: n × d (some subgradient at a kink)."""
 
-    def hessians_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def hessians_array(self, h: Floats, y: Floats) -> Floats:
         """∂²ℓ/∂h² for every row: n × d × d (a one-sided value where it jumps)."""
 
 
@@ -97,13 +117,13 @@ class OutputwiseLoss:
     slopes: Callable[[Number, fmpq], tuple[Number, Number]] = field(repr=False)
     curvature: Callable[[Number, fmpq], Number] = field(repr=False)
     slope_label: Callable[[fmpq, fmpq], fmpq | None] = field(repr=False)
-    label_slopes: Callable[[fmpq], tuple[fmpq, fmpq] | None] = field(repr=False)
-    """The open interval of slopes that labels can give at h; None: all of R."""
+    label_slopes: Callable[[fmpq], tuple[fmpq, fmpq] | frozenset[fmpq] | None] = field(repr=False)
+    """The slopes labels give at h: a closed interval that holds 0, or finitely many; None: nearly all of R."""
     slope_conjugate: Callable[[fmpq, fmpq], Number] | None = field(repr=False)
     domain: Callable[[fmpq], tuple[fmpq, fmpq] | None] = field(repr=False)
-    phi_array: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
-    slope_array: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
-    curvature_array: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
+    phi_array: Callable[[Floats, Floats], Floats] = field(repr=False)
+    slope_array: Callable[[Floats, Floats], Floats] = field(repr=False)
+    curvature_array: Callable[[Floats, Floats], Floats] = field(repr=False)
     smoothness: fmpq | None = None
     convex: bool = True
     differentiable: bool = True
@@ -130,7 +150,21 @@ class OutputwiseLoss:
         return found if len(found) == len(labels) else None
 
     def reach(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> fmpq:
-        return min((_into(b, self.label_slopes(a), inside=True) for a, b in zip(h, d, strict=True)), default=fmpq(1))
+        bound, isolated = fmpq(1), None
+        for a, b in zip(h, d, strict=True):
+            slopes = self.label_slopes(a)
+            if not isinstance(slopes, frozenset):
+                bound = min(bound, _into(b, slopes, inside=True))
+            elif b:
+                steps = {t / b for t in slopes if 0 < t / b <= 1}
+                isolated = steps if isolated is None else isolated & steps
+            elif 0 not in slopes:
+                return fmpq(0)
+        tried = (
+            [bound / k for k in range(1, len(d) + 2)] if isolated is None else sorted(isolated, reverse=True)
+        )
+        labelled = (s for s in tried if s > 0 and self.label(h, [s * b for b in d]) is not None)
+        return next(labelled, fmpq(0))
 
     def conjugate(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> Number:
         if self.slope_conjugate is None:
@@ -139,21 +173,25 @@ class OutputwiseLoss:
         for a, b in zip(d, y, strict=True):
             interval = self.domain(b)
             if interval is not None and not interval[0] <= a <= interval[1]:
-                raise ValueError(f"slope {a} is outside [{interval[0]}, {interval[1]}], the slopes of {self.name} at y = {b}")
+                raise ValueError(
+                    f"slope {a} is outside [{interval[0]}, {interval[1]}], the slopes of {self.name} at y = {b}"
+                )
             total += self.slope_conjugate(a, b)
         return total
 
     def into_domain(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> fmpq:
         return min((_into(a, self.domain(b)) for a, b in zip(d, y, strict=True)), default=fmpq(1))
 
-    def values_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return self.phi_array(h, y).sum(axis=-1)
+    def values_array(self, h: Floats, y: Floats) -> Floats:
+        values: Floats = self.phi_array(h, y).sum(axis=-1)
+        return values
 
-    def gradients_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def gradients_array(self, h: Floats, y: Floats) -> Floats:
         return self.slope_array(h, y)
 
-    def hessians_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return self.curvature_array(h, y)[..., None] * np.eye(h.shape[-1])
+    def hessians_array(self, h: Floats, y: Floats) -> Floats:
+        second: Floats = self.curvature_array(h, y)[..., None] * np.eye(h.shape[-1])
+        return second
 
 
 def _into(d: fmpq, interval: tuple[fmpq, fmpq] | None, inside: bool = False) -> fmpq:
@@ -172,6 +210,16 @@ def _above(a: Number, threshold: fmpq | int) -> bool | None:
     return True if a > t else False if a <= t else None
 
 
+def _side(a: Number, threshold: fmpq | int) -> int | None:
+    """The sign of a − threshold, or None where a ball leaves it open."""
+    r = a - threshold
+    return 1 if r > 0 else -1 if r < 0 else 0 if r == 0 else None
+
+
+def _magnitude(a: Number) -> Number:
+    return abs(a) if isinstance(a, fmpq) else abs(a)  # one branch a type: abs of a union loses the type
+
+
 def _log2(p: Number) -> arb:
     return arb(p).log() / arb.const_log2()
 
@@ -181,19 +229,33 @@ def _entropy(p: Number) -> Number:
     return fmpq(0) if p == 0 else arb(p) * _log2(p)
 
 
+_LARGEST_EXPONENT = 1 << 14
+"""Beyond it 2^h is a ball also at integers: the exact number would only fill the memory."""
+
+
+def _exact_power_of_two(h: fmpq) -> fmpq | None:
+    """2^h, or None where it is irrational (or huge)."""
+    if h.q != 1 or abs(h) > _LARGEST_EXPONENT:
+        return None
+    k = int(h.p)
+    return fmpq(1 << k) if k >= 0 else fmpq(1, 1 << -k)
+
+
 def _power_of_two(h: Number) -> Number:
     """2^h: rational for integer h, else a ball."""
     if isinstance(h, fmpq):
-        if h.q == 1:
-            k = int(h.p)
-            return fmpq(2**k) if k >= 0 else fmpq(1, 2**-k)
-        return arb(2) ** arb(h)
+        power = _exact_power_of_two(h)
+        return arb(2) ** arb(h) if power is None else power
     return (h * arb.const_log2()).exp()
 
 
 def _probability(h: Number) -> Number:
-    t = _power_of_two(-h)
-    return 1 / (1 + t)
+    return 1 / (1 + _power_of_two(-h))
+
+
+def _exact_probability(h: fmpq) -> fmpq | None:
+    power = _exact_power_of_two(-h)
+    return None if power is None else 1 / (1 + power)
 
 
 # --- squared -----------------------------------------------------------------------------------------
@@ -239,10 +301,10 @@ label_weighted_squared = OutputwiseLoss(
 
 
 def _huber(h: Number, y: fmpq) -> Number:
-    r = abs(h - y)
+    r = _magnitude(h - y)
     outside = _above(r, 1)
     if outside is None:
-        return (r * r / 2).union(r - arb(1) / 2)
+        return arb(r * r / 2).union(arb(r - fmpq(1, 2)))
     return r - fmpq(1, 2) if outside else r * r / 2
 
 
@@ -254,10 +316,10 @@ def _huber_slope(h: Number, y: fmpq) -> Number:
 
 
 def _huber_curvature(h: Number, y: fmpq) -> fmpq:
-    outside = _above(abs(h - y), 1)
-    if outside is None or abs(h - y) == 1:
+    outside = _side(_magnitude(h - y), 1)
+    if not outside:
         raise NotDifferentiable(f"Huber's second derivative jumps at |h − y| = 1 (h = {h}, y = {y})")
-    return fmpq(0 if outside else 1)
+    return fmpq(int(outside < 0))
 
 
 huber = OutputwiseLoss(
@@ -278,27 +340,41 @@ huber = OutputwiseLoss(
 
 # --- logistic ----------------------------------------------------------------------------------------
 
+
+def _logistic_label(h: fmpq, d: fmpq) -> fmpq | None:
+    p = _exact_probability(h)
+    return None if p is None or not 0 <= p - d <= 1 else p - d
+
+
+def _logistic_slopes(h: fmpq) -> tuple[fmpq, fmpq] | frozenset[fmpq]:
+    p = _exact_probability(h)
+    return frozenset() if p is None else (p - 1, p)
+
+
+def _sigmoid_array(h: Floats) -> Floats:
+    """1 / (1 + 2^−h), with a small relative error also where it is tiny."""
+    t = np.exp2(-np.abs(h))
+    return np.where(h >= 0, 1.0, t) / (1.0 + t)
+
+
 logistic = OutputwiseLoss(
     name="logistic",
     phi=lambda h, y: _log2(1 + _power_of_two(h)) - y * h,
     slopes=lambda h, y: (_probability(h) - y,) * 2,
     curvature=lambda h, y: arb.const_log2() * _probability(h) * (1 - _probability(h)),
-    slope_label=lambda h, d: p - d if h.q == 1 and 0 <= (p := _probability(h)) - d <= 1 else None,
-    label_slopes=lambda h: (p - 1, p) if (p := _probability(h)) else None,
+    slope_label=_logistic_label,
+    label_slopes=_logistic_slopes,
     slope_conjugate=lambda d, y: _entropy(d + y) + _entropy(1 - d - y),
     domain=lambda y: (-y, 1 - y),
-    phi_array=lambda h, y: np.logaddexp2(0.0, h) - y * h,
-    slope_array=lambda h, y: _sigmoid2_array(h) - y,
-    curvature_array=lambda h, y: np.log(2.0) * _sigmoid2_array(h) * _sigmoid2_array(-h),
+    phi_array=lambda h, y: (1 - y) * np.logaddexp2(0.0, h) + y * np.logaddexp2(0.0, -h),
+    slope_array=lambda h, y: (1 - y) * _sigmoid_array(h) - y * _sigmoid_array(-h),
+    curvature_array=lambda h, y: np.log(2.0) * _sigmoid_array(h) * _sigmoid_array(-h),
     smoothness=fmpq(7, 40),
 )
-"""Σ_k log₂(1 + 2^{h_k}) − y_k h_k with y_k in [0, 1]: the logistic loss in bits; M = ln 2 / 4 < 7/40."""
+"""Σ_k log₂(1 + 2^{h_k}) − y_k h_k with y_k in [0, 1]: the logistic loss in bits; M = ln 2 / 4 < 7/40.
 
-
-def _sigmoid2_array(h: np.ndarray) -> np.ndarray:
-    t = np.exp2(-np.abs(h))
-    return np.where(h >= 0, 1.0, t) / (1.0 + t)
-
+The arrays use (1 − y) p − y (1 − p) for p − y and its like: at hard labels no digit is lost.
+"""
 
 # --- hinges ------------------------------------------------------------------------------------------
 
@@ -314,26 +390,51 @@ def _positive_part(t: Number) -> Number:
 
 
 def _hinge_slopes(h: Number, q: fmpq) -> tuple[Number, Number]:
-    if not isinstance(h, fmpq):
-        raise NotDifferentiable("the hinge's slope is decided at exact points only")
-    plus = (-q if h <= 1 else fmpq(0), -q if h < 1 else fmpq(0))
-    minus = (1 - q if h > -1 else fmpq(0), 1 - q if h >= -1 else fmpq(0))
-    return plus[0] + minus[0], plus[1] + minus[1]
+    left = right = fmpq(0)
+    for kink, slope in ((1, -q), (-1, 1 - q)):  # −q below 1, and 1 − q above −1
+        if not slope:
+            continue
+        side = _side(h, kink)
+        if side is None:
+            raise NotDifferentiable(f"the hinge may have its kink {kink} in the ball h = {h} (y = {q})")
+        left += slope if side == -kink or (side == 0 and kink == 1) else 0
+        right += slope if side == -kink or (side == 0 and kink == -1) else 0
+    return left, right
 
 
 def _hinge_label(h: fmpq, d: fmpq) -> fmpq | None:
-    q = (1 - d) / 2 if abs(h) < 1 else -d if h < -1 else 1 - d if h > 1 else None
-    return q if q is not None and 0 <= q <= 1 else None
+    if abs(h) == 1:  # no kink only where the one-sided part has weight 0
+        return (1 - h) / 2 if d == h else None
+    q = (1 - d) / 2 if abs(h) < 1 else -d if h < 0 else 1 - d
+    return q if 0 <= q <= 1 else None
+
+
+def _hinge_label_slopes(h: fmpq) -> tuple[fmpq, fmpq] | frozenset[fmpq]:
+    if abs(h) == 1:
+        return frozenset({h})
+    return fmpq(-1 if h < 1 else 0), fmpq(1 if h > -1 else 0)
+
+
+def _hinge_curvature(h: Number, q: fmpq) -> fmpq:
+    left, right = _hinge_slopes(h, q)
+    if left != right:
+        raise NotDifferentiable(f"the hinge has a kink at h = {h} (y = {q})")
+    return fmpq(0)
+
+
+def _hinge_conjugate(d: fmpq, q: fmpq) -> Number:
+    h = fmpq(-1 if d <= 1 - 2 * q else 1)
+    return d * h - _hinge(h, q)
 
 
 hinge = OutputwiseLoss(
     name="hinge",
     phi=_hinge,
     slopes=_hinge_slopes,
-    curvature=lambda h, q: fmpq(0),
+    curvature=_hinge_curvature,
     slope_label=_hinge_label,
-    label_slopes=lambda h: (fmpq(-1), fmpq(1)) if abs(h) < 1 else (fmpq(0),) * 2,
-    slope_conjugate=lambda d, q: (-d if d <= 1 - 2 * q else d) - _hinge(fmpq(-1 if d <= 1 - 2 * q else 1), q),
+    label_slopes=_hinge_label_slopes,
+    slope_conjugate=_hinge_conjugate,
     domain=lambda q: (-q, 1 - q),
     phi_array=lambda h, q: q * np.maximum(0.0, 1 - h) + (1 - q) * np.maximum(0.0, 1 + h),
     slope_array=lambda h, q: -q * (h < 1) + (1 - q) * (h > -1),
@@ -351,19 +452,21 @@ def _smoothed(t: Number) -> Number:
     return u * u / 2 + arb.max(arb(0), -t)
 
 
+def _exact_smoothed_slope(t: fmpq) -> fmpq:
+    return max(fmpq(-1), min(fmpq(0), t - 1))
+
+
 def _smoothed_slope(t: Number) -> Number:
-    if isinstance(t, fmpq):
-        return max(fmpq(-1), min(fmpq(0), t - 1))
-    return arb.max(arb(-1), arb.min(arb(0), t - 1))
+    return _exact_smoothed_slope(t) if isinstance(t, fmpq) else arb.max(arb(-1), arb.min(arb(0), t - 1))
 
 
 def _smoothed_curvature(h: Number, q: fmpq) -> fmpq:
     total = fmpq(0)
     for t, weight in ((h, q), (-h, 1 - q)):
-        above_0, above_1 = _above(t, 0), _above(t, 1)
-        if weight and (above_0 is None or above_1 is None or t == 0 or t == 1):
+        at_0, at_1 = _side(t, 0), _side(t, 1)
+        if weight and not (at_0 and at_1):
             raise NotDifferentiable(f"the smoothed hinge's second derivative jumps at y h = {t}")
-        total += weight if above_0 and not above_1 else 0
+        total += weight if at_0 == 1 and at_1 == -1 else 0
     return total
 
 
@@ -374,10 +477,24 @@ def _smoothed_point(d: fmpq, q: fmpq) -> fmpq:
     return 1 - (1 - q - d) / q
 
 
+def _smoothed_conjugate(d: fmpq, q: fmpq) -> Number:
+    h = _smoothed_point(d, q)
+    return d * h - q * _smoothed(h) - (1 - q) * _smoothed(-h)
+
+
+def _smoothed_label_slopes(h: fmpq) -> tuple[fmpq, fmpq]:
+    """The slopes for the labels +1 and −1, and all between."""
+    return _exact_smoothed_slope(h), -_exact_smoothed_slope(-h)
+
+
 def _smoothed_label(h: fmpq, d: fmpq) -> fmpq | None:
-    plus, minus = _smoothed_slope(h), -_smoothed_slope(-h)  # slopes for the labels +1 and −1; plus < minus
+    plus, minus = _smoothed_label_slopes(h)
     q = (minus - d) / (minus - plus)
     return q if 0 <= q <= 1 else None
+
+
+def _smoothed_array(t: Floats) -> Floats:
+    return np.where(t >= 1, 0.0, np.where(t <= 0, 0.5 - t, (1 - t) ** 2 / 2))
 
 
 smoothed_hinge = OutputwiseLoss(
@@ -386,8 +503,8 @@ smoothed_hinge = OutputwiseLoss(
     slopes=lambda h, q: (q * _smoothed_slope(h) - (1 - q) * _smoothed_slope(-h),) * 2,
     curvature=_smoothed_curvature,
     slope_label=_smoothed_label,
-    label_slopes=lambda h: (_smoothed_slope(h), -_smoothed_slope(-h)),
-    slope_conjugate=lambda d, q: d * (h := _smoothed_point(d, q)) - q * _smoothed(h) - (1 - q) * _smoothed(-h),
+    label_slopes=_smoothed_label_slopes,
+    slope_conjugate=_smoothed_conjugate,
     domain=lambda q: (-q, 1 - q),
     phi_array=lambda h, q: q * _smoothed_array(h) + (1 - q) * _smoothed_array(-h),
     slope_array=lambda h, q: q * np.clip(h - 1, -1, 0) - (1 - q) * np.clip(-h - 1, -1, 0),
@@ -397,27 +514,29 @@ smoothed_hinge = OutputwiseLoss(
 """Σ_k φ(y_k h_k), φ(t) = 0, (1 − t)²/2, 1/2 − t for t >= 1, 0 < t < 1, t <= 0: convex and once differentiable."""
 
 
-def _smoothed_array(t: np.ndarray) -> np.ndarray:
-    return np.where(t >= 1, 0.0, np.where(t <= 0, 0.5 - t, (1 - t) ** 2 / 2))
-
-
 # --- absolute, and a loss that is not convex ---------------------------------------------------------
 
 
 def _absolute_slopes(h: Number, y: fmpq) -> tuple[Number, Number]:
-    above = _above(h, y)
-    if above is None or (not above and not isinstance(h, fmpq) and not h < arb(y)):
+    side = _side(h, y)
+    if side is None:
         raise NotDifferentiable(f"the absolute loss may have its kink in the ball h = {h} (y = {y})")
-    return fmpq(1 if above else -1), fmpq(1 if above or h == y else -1)
+    return fmpq(side or -1), fmpq(side or 1)
+
+
+def _absolute_curvature(h: Number, y: fmpq) -> fmpq:
+    if not _side(h, y):
+        raise NotDifferentiable(f"the absolute loss has a kink at h = y (h = {h}, y = {y})")
+    return fmpq(0)
 
 
 absolute = OutputwiseLoss(
     name="absolute",
-    phi=lambda h, y: abs(h - y),
+    phi=lambda h, y: _magnitude(h - y),
     slopes=_absolute_slopes,
-    curvature=lambda h, y: fmpq(0),
+    curvature=_absolute_curvature,
     slope_label=lambda h, d: h - d if abs(d) == 1 else None,
-    label_slopes=lambda h: (fmpq(0),) * 2,
+    label_slopes=lambda h: frozenset({fmpq(-1), fmpq(1)}),
     slope_conjugate=lambda d, y: d * y,
     domain=lambda y: (fmpq(-1), fmpq(1)),
     phi_array=lambda h, y: np.abs(h - y),
@@ -427,13 +546,36 @@ absolute = OutputwiseLoss(
 )
 """Σ_k |h_k − y_k|: convex with a kink at h = y."""
 
+
+def _double_well(h: Number, y: fmpq) -> Number:
+    r = h - y
+    return r * r * (3 * r * r - 4 * r - 12)
+
+
+def _double_well_slope(h: Number, y: fmpq) -> Number:
+    r = h - y
+    return 12 * r * (r + 1) * (r - 2)
+
+
+def _double_well_curvature(h: Number, y: fmpq) -> Number:
+    r = h - y
+    return 36 * r * r - 24 * r - 24
+
+
+def _double_well_label(h: fmpq, d: fmpq) -> fmpq | None:
+    """h − r for the least rational root r of 12 r³ − 12 r² − 24 r = d (r = −1 for d = 0)."""
+    _, factors = fmpq_poly([-d, -24, -12, 12]).factor()
+    roots = [-f[0] / f[1] for f, _ in factors if f.degree() == 1]
+    return h - min(roots) if roots else None
+
+
 tilted_double_well = OutputwiseLoss(
     name="tilted double well",
-    phi=lambda h, y: (r := h - y) * r * (3 * r * r - 4 * r - 12),
-    slopes=lambda h, y: (12 * (r := h - y) * (r + 1) * (r - 2),) * 2,
-    curvature=lambda h, y: 36 * (r := h - y) * r - 24 * r - 24,
-    slope_label=lambda h, d: h + 1 if d == 0 else None,
-    label_slopes=lambda h: (fmpq(0),) * 2,
+    phi=_double_well,
+    slopes=lambda h, y: (_double_well_slope(h, y),) * 2,
+    curvature=_double_well_curvature,
+    slope_label=_double_well_label,
+    label_slopes=lambda h: None,
     slope_conjugate=None,
     domain=lambda y: None,
     phi_array=lambda h, y: 3 * (h - y) ** 4 - 4 * (h - y) ** 3 - 12 * (h - y) ** 2,
@@ -454,6 +596,9 @@ class _CrossEntropy:
     smoothness: fmpq | None = fmpq(7, 20)
 
     def _softmax(self, h: Sequence[Number]) -> list[Number]:
+        exact = self._exact_softmax([a for a in h if isinstance(a, fmpq)])
+        if exact is not None and len(exact) == len(h):
+            return [*exact]
         powers = [_power_of_two(a) for a in h]
         total = sum(powers[1:], powers[0])
         return [p / total for p in powers]
@@ -467,41 +612,62 @@ class _CrossEntropy:
 
     def hessian(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[Number]]:
         p, ln2 = self._softmax(h), arb.const_log2()
-        return [[ln2 * ((a if i == j else 0) - a * b) for j, b in enumerate(p)] for i, a in enumerate(p)]
+        return [[ln2 * (a * (1 - b) if i == j else -a * b) for j, b in enumerate(p)] for i, a in enumerate(p)]
+
+    def _exact_softmax(self, h: Sequence[fmpq]) -> list[fmpq] | None:
+        """Rational iff the outputs differ by integers: p_i / p_j = 2^(h_i − h_j)."""
+        powers = [p for a in h if (p := _exact_power_of_two(a - h[0])) is not None]
+        if len(powers) < len(h):
+            return None
+        total = sum(powers, fmpq(0))
+        return [p / total for p in powers]
 
     def label(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> list[fmpq] | None:
-        if sum(d, fmpq(0)) or any(a.q != 1 for a in h):
+        softmax = self._exact_softmax(h)
+        if softmax is None or sum(d, fmpq(0)):
             return None
-        y = [p - b for p, b in zip(self._softmax(h), d, strict=True)]
+        y = [p - b for p, b in zip(softmax, d, strict=True)]
         return y if all(b >= 0 for b in y) else None
 
     def reach(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> fmpq:
-        if sum(d, fmpq(0)):
+        softmax = self._exact_softmax(h)
+        if softmax is None or sum(d, fmpq(0)):
             return fmpq(0)
-        return min((p / (2 * b) for p, b in zip(self._softmax(h), d, strict=True) if b > 0), default=fmpq(1))
+        return min(fmpq(1), *(p / (2 * b) for p, b in zip(softmax, d, strict=True) if b > 0), fmpq(1))
 
     def conjugate(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> Number:
         p = [a + b for a, b in zip(d, y, strict=True)]
         if any(a < 0 for a in p) or sum(p, fmpq(0)) != 1:
-            raise ValueError(f"{[str(a) for a in p]} is not a probability vector: no slope of the cross-entropy")
+            raise ValueError(
+                f"{[str(a) for a in p]} is not a probability vector: not a slope of the cross-entropy"
+            )
         return sum((_entropy(a) for a in p), fmpq(0))
 
     def into_domain(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> fmpq:
+        if sum(d, fmpq(0)):
+            return fmpq(0)
         return min((b / -a for a, b in zip(d, y, strict=True) if -a > b), default=fmpq(1))
 
-    def values_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.logaddexp2.reduce(h, axis=-1) - (y * h).sum(axis=-1)
+    def values_array(self, h: Floats, y: Floats) -> Floats:
+        values: Floats = np.logaddexp2.reduce(h, axis=-1) - (y * h).sum(axis=-1)
+        return values
 
-    def _softmax_array(self, h: np.ndarray) -> np.ndarray:
+    def _softmax_array(self, h: Floats) -> tuple[Floats, Floats]:
+        """p and 1 − p, both with small relative errors."""
         e = np.exp2(h - h.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)
+        total = e.sum(axis=-1, keepdims=True)
+        return e / total, e @ (1.0 - np.eye(h.shape[-1])) / total
 
-    def gradients_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return self._softmax_array(h) - y
+    def gradients_array(self, h: Floats, y: Floats) -> Floats:
+        p, others = self._softmax_array(h)
+        return (1 - y) * p - y * others
 
-    def hessians_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-        p = self._softmax_array(h)
-        return np.log(2.0) * (p[..., None] * np.eye(h.shape[-1]) - p[..., :, None] * p[..., None, :])
+    def hessians_array(self, h: Floats, y: Floats) -> Floats:
+        p, others = self._softmax_array(h)
+        second: Floats = -p[..., :, None] * p[..., None, :]
+        k = np.arange(h.shape[-1])
+        second[..., k, k] = p * others
+        return np.log(2.0) * second
 
 
 cross_entropy: Loss = _CrossEntropy()
@@ -515,20 +681,21 @@ class _MulticlassHinge:
     differentiable: bool = False
     smoothness: fmpq | None = None
 
-    def pieces(self, h: Sequence[fmpq], y: Sequence[fmpq]) -> list[list[fmpq]]:
+    def pieces(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[fmpq]]:
         """The extreme slopes at h: one per class j that attains max_j (1[j ≠ c] + h_j), c the label's class."""
         c = _class_of(y)
-        if not all(isinstance(a, fmpq) for a in h):
+        scores = [a + (j != c) for j, a in enumerate(h) if isinstance(a, fmpq)]
+        if len(scores) < len(h):
             raise NotDifferentiable(f"the {self.name}'s slope is decided at exact points only")
-        scores = [a + (j != c) for j, a in enumerate(h)]
         best = max(scores)
         return [[fmpq((k == j) - (k == c)) for k in range(len(h))] for j, s in enumerate(scores) if s == best]
 
     def value(self, h: Sequence[Number], y: Sequence[fmpq]) -> Number:
         c = _class_of(y)
         scores = [a + (j != c) for j, a in enumerate(h)]
-        if all(isinstance(a, fmpq) for a in h):
-            return max(scores) - h[c]
+        exact = [a for a in scores if isinstance(a, fmpq)]
+        if len(exact) == len(scores):
+            return max(exact) - h[c]
         best = arb(scores[0])
         for a in scores[1:]:  # max() of balls that overlap would pick one of them
             best = arb.max(best, arb(a))
@@ -537,17 +704,22 @@ class _MulticlassHinge:
     def gradient(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[Number]:
         pieces = self.pieces(h, y)
         if len(pieces) > 1:
-            raise NotDifferentiable(f"{self.name} has {len(pieces)} extreme slopes at h = {[str(a) for a in h]}")
-        return list(pieces[0])
+            raise NotDifferentiable(
+                f"{self.name} has {len(pieces)} extreme slopes at h = {[str(a) for a in h]}"
+            )
+        return [*pieces[0]]
 
     def hessian(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[Number]]:
-        return [[fmpq(0)] * len(h) for _ in h]
+        self.gradient(h, y)  # raises at a kink
+        return [[fmpq(0) for _ in h] for _ in h]
 
     def label(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> list[fmpq] | None:
-        return None
+        one_hot = [[fmpq(int(j == c)) for j in range(len(h))] for c in range(len(h))]
+        return next((y for y in one_hot if self.pieces(h, y) == [list(d)]), None)
 
     def reach(self, h: Sequence[fmpq], d: Sequence[fmpq]) -> fmpq:
-        return fmpq(0)
+        s = 1 / max(max(d), fmpq(1))  # slopes are e_j − e_c or 0
+        return fmpq(0) if self.label(h, [s * a for a in d]) is None else s
 
     def conjugate(self, d: Sequence[fmpq], y: Sequence[fmpq]) -> Number:
         c = _class_of(y)
@@ -561,13 +733,14 @@ class _MulticlassHinge:
             return fmpq(0)
         return min(fmpq(1), -1 / d[c]) if d[c] < 0 else fmpq(1)
 
-    def values_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return (h + 1 - y).max(axis=-1) - (h * y).sum(axis=-1)
+    def values_array(self, h: Floats, y: Floats) -> Floats:
+        values: Floats = (h + 1 - y).max(axis=-1) - (h * y).sum(axis=-1)
+        return values
 
-    def gradients_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def gradients_array(self, h: Floats, y: Floats) -> Floats:
         return np.eye(h.shape[-1])[(h + 1 - y).argmax(axis=-1)] - y
 
-    def hessians_array(self, h: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def hessians_array(self, h: Floats, y: Floats) -> Floats:
         return np.zeros((*h.shape, h.shape[-1]))
 
 
@@ -585,6 +758,13 @@ CONVEX_DIFFERENTIABLE: tuple[Loss, ...] = (squared, huber, smoothed_hinge, logis
 
 LOSSES: dict[str, Loss] = {
     loss.name: loss
-    for loss in (*CONVEX_DIFFERENTIABLE, label_weighted_squared, absolute, hinge, multiclass_hinge, tilted_double_well)
+    for loss in (
+        *CONVEX_DIFFERENTIABLE,
+        label_weighted_squared,
+        absolute,
+        hinge,
+        multiclass_hinge,
+        tilted_double_well,
+    )
 }
 """Every loss by name, for reading instances back."""

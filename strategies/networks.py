@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from flint import fmpq, fmpq_mat
@@ -11,10 +12,10 @@ from strategies.activations import ACTIVATIONS
 from strategies.datasets import Atoms, Measure, training_inputs
 from strategies.instance import instance
 from strategies.losses import Loss, squared
-from strategies.matrices import hstack, identity, matrices, matrices_of_rank, matrix
+from strategies.matrices import hstack, matrices, matrices_of_rank, matrix, null_space
 from strategies.numbers import among, between, integers
 
-__all__ = ["Branch", "DeepLinear", "Layer", "Move", "OneHiddenLayer", "ResNet", "branches", "deep_linear_maps", "moves", "one_hidden_layer_nets", "resnet", "resnets"]
+__all__ = ["Branch", "ChainOfBlocks", "DeepLinear", "Layer", "Move", "OneHiddenLayer", "ResNet", "branches", "chains_of_blocks", "deep_linear_maps", "moves", "one_hidden_layer_nets", "resnet", "resnets"]
 
 
 @instance
@@ -292,12 +293,71 @@ def moves(draw: st.DrawFn, nets: st.SearchStrategy[ResNet]) -> Move:
 
 
 @st.composite
-def one_hidden_layer_nets(draw: st.DrawFn, activation: str = "relu", loss: Loss = squared, units: int = 2) -> OneHiddenLayer:
-    """One-hidden-layer networks with small integer data and weights, one or two inputs and outputs."""
+def one_hidden_layer_nets(
+    draw: st.DrawFn, activation: str = "relu", inputs: st.SearchStrategy[int] = integers(), weights: st.SearchStrategy[int] = integers(),
+    units: int = 2,
+) -> OneHiddenLayer:  # fmt: skip
+    """One-hidden-layer networks with the squared loss and small integers; X from ``inputs``, W₁ from ``weights``."""
     m, d_x, d_1, d_y = draw(between(1, 3)), draw(between(1, 2)), draw(between(1, units)), draw(between(1, 2))
-    x, y = draw(matrices(m, d_x)), draw(_labels(loss, m, d_y, "any"))
-    w1, w2 = draw(matrices(d_1, d_x)), draw(matrices(d_y, d_1, integers(2)))
-    return OneHiddenLayer(X=x, Y=y, W1=w1, W2=w2, activation=activation, loss=loss)
+    x, y = draw(matrices(m, d_x, inputs)), draw(matrices(m, d_y))
+    w1, w2 = draw(matrices(d_1, d_x, weights)), draw(matrices(d_y, d_1, integers(2)))
+    return OneHiddenLayer(X=x, Y=y, W1=w1, W2=w2, activation=activation, loss=squared)
+
+
+@instance
+class ChainOfBlocks:
+    """h = w (x₁ + v₂ g₂(x₁)), x₁ = x + v₁ g₁(x): two residual blocks on scalars, with fixed g₁ and g₂.
+
+    Columns (m × 1): the inputs x (distinct), g₁(x), and the value, slope and curvature of g₂ at the m points x₁
+    (distinct), which is all that L and its first two derivatives in (w, v₁, v₂) see; polynomials with these
+    values exist. Y are the labels; the loss is squared.
+    """
+
+    X: fmpq_mat
+    G1: fmpq_mat
+    G2: fmpq_mat
+    G2_slope: fmpq_mat
+    G2_curvature: fmpq_mat
+    Y: fmpq_mat
+    w: int
+    v1: int
+    v2: int
+
+    @property
+    def X1(self) -> fmpq_mat:
+        """x₁ = x + v₁ g₁(x)."""
+        return self.X + self.G1 * fmpq(self.v1)
+
+    @property
+    def H(self) -> fmpq_mat:
+        """The outputs w (x₁ + v₂ g₂(x₁))."""
+        return (self.X1 + self.G2 * fmpq(self.v2)) * fmpq(self.w)
+
+
+@st.composite
+def chains_of_blocks(draw: st.DrawFn) -> ChainOfBlocks:
+    """Chains at a critical point of L in (w, v₁, v₂), curved upwards in v₁: g₂'' has the sign that helps.
+
+    The residuals are orthogonal to x₁, to g₂(x₁) and to g₁(x)(1 + v₂ g₂'(x₁)), hence all three partial derivatives
+    vanish; four samples leave room for such residuals.
+    """
+    m = 4
+    x = draw(st.lists(integers(3), min_size=m, max_size=m, unique=True))
+    signs = [draw(among(1, -1)) for _ in range(3)]
+    g1 = draw(st.lists(integers(2), min_size=m, max_size=m).filter(lambda g: len({a + signs[1] * b for a, b in zip(x, g, strict=True)}) == m))
+    column = lambda entries: fmpq_mat(m, 1, list(entries))
+    value, slope = draw(matrices(m, 1, integers(2))), draw(matrices(m, 1, integers(2)))
+    w, v1, v2 = signs
+    x1 = column(a + v1 * b for a, b in zip(x, g1, strict=True))
+    turned = column(a * (1 + v2 * b) for a, b in zip(g1, slope.entries(), strict=True))
+    free = null_space(hstack(x1, value, turned).transpose())
+    residual = free * draw(matrices(free.ncols(), 1, integers(3))) if free.ncols() else column([0] * m)
+    bend = draw(between(0, 4))
+    curvature = column((2**bend * ((e > 0) - (e < 0)) * w * v2) if bend else 0 for e in residual.entries())
+    chain = ChainOfBlocks(
+        X=column(x), G1=column(g1), G2=value, G2_slope=slope, G2_curvature=curvature, Y=column([0] * m), w=w, v1=v1, v2=v2
+    )  # fmt: skip
+    return replace(chain, Y=chain.H - residual)
 
 
 @st.composite

@@ -1,6 +1,7 @@
 """pytest glue, loaded everywhere this project is installed: options, one record per variant, the summary.
 
-Nothing heavy is imported until a claim is collected or an option of ours is used.
+Hypothesis' engine, the oracles' libraries and the page are imported where they are first needed, so that a
+project without claims pays for none of them.
 """
 
 from __future__ import annotations
@@ -8,49 +9,61 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from reports.record import Variant as VariantRecord
-    from verify.claim import Variant
+from reports.record import Counterexample, End, Lost, RecordError, Run, Writer, find, read
+from reports.record import Variant as VariantRecord
+from verify.claim import REFUTED, Variant
 
 PROFILES = ("quick", "thorough", "nightly")
 DEFAULT_RECORD = Path(".verify") / "run.jsonl"
+IS_VARIANT = re.compile(r"\[(printed|repaired|(drop|mutant):.+)\]", re.DOTALL)
+"""In the node id: all that an xdist controller knows of a test."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("verify", "theorems on trial")
-    group.addoption("--claim", action="append", default=[], metavar="KEY", help="only this claim, e.g. KB19/thm1 (repeatable)")
-    group.addoption("--paper", action="append", default=[], metavar="KEY", help="only this paper's claims, e.g. KB19 (repeatable)")
-    group.addoption("--record", metavar="PATH", help=f"where the record goes (default {DEFAULT_RECORD}); with --replay, where it is read")
-    group.addoption("--report", metavar="PATH", help="also write the HTML page")
-    group.addoption("--replay", metavar="ID", help="decide one recorded counterexample again, from its exact instance alone")
-    group.addoption("--time-limit", type=float, metavar="SECONDS", help="wall clock for the whole run; what does not fit is recorded as not run")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
-    """Let ``pytest verify`` find the installed claims where the working directory has no folder of that name."""
-    for k, arg in enumerate(args):
-        if arg == "verify" and not Path(arg).exists():
-            args[k] = str(Path(__file__).parent)
+    group.addoption(
+        "--claim", action="append", default=[], metavar="KEY", help="only this claim, e.g. KB19/thm1 (repeatable)"
+    )
+    group.addoption(
+        "--paper", action="append", default=[], metavar="KEY", help="only this paper's claims, e.g. KB19 (repeatable)"
+    )
+    group.addoption(
+        "--record", metavar="PATH", type=Path, default=DEFAULT_RECORD,
+        help=f"where the record goes (default {DEFAULT_RECORD}); with --replay, where it is read",
+    )  # fmt: skip
+    group.addoption("--report", metavar="PATH", type=Path, help="also write the HTML page")
+    group.addoption(
+        "--replay", metavar="ID", help="decide one recorded counterexample again, from its exact instance alone"
+    )
+    group.addoption(
+        "--time-limit", metavar="SECONDS", type=float,
+        help="wall clock for the whole run; what does not fit is recorded as not run, and fails",
+    )  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    profile = config.getoption("hypothesis_profile", None)
-    if profile in PROFILES:
-        _register_profiles()
     limit = config.getoption("--time-limit")
     if limit is not None and not limit > 0:
         raise pytest.UsageError(f"--time-limit {limit}: give a positive number of seconds")
+    profile = config.getoption("hypothesis_profile", None)
+    if profile in PROFILES:
+        _register_profiles()
+    # `pytest verify` means the installed claims where the working directory has no such folder.
+    installed = str(Path(__file__).parent)
+    exists = (config.invocation_params.dir / "verify").exists()
+    config.args[:] = [installed if arg == "verify" and not exists else arg for arg in config.args]
     config.stash[SESSION] = Session(config, profile if profile in PROFILES else "quick")
     config.pluginmanager.register(config.stash[SESSION], "verify-session")
 
@@ -58,26 +71,29 @@ def pytest_configure(config: pytest.Config) -> None:
 def _register_profiles() -> None:
     """The names --hypothesis-profile accepts; parents named, or Hypothesis' ``ci`` would freeze every seed."""
     from hypothesis import settings
+    from hypothesis.errors import InvalidArgument
 
     for name in PROFILES:
         try:
             settings.get_profile(name)
-        except Exception:
+        except InvalidArgument:
             settings.register_profile(name, parent=settings.get_profile("default"), deadline=None)
 
 
 def _variant(item: pytest.Item) -> Variant | None:
     """The variant an item puts on trial, or None for any other test."""
-    if "verify.claim" not in sys.modules:
-        return None
     callspec = getattr(item, "callspec", None)
     variant = callspec.params.get("variant") if callspec else None
-    return variant if isinstance(variant, sys.modules["verify.claim"].Variant) else None
+    return variant if isinstance(variant, Variant) else None
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)[:5]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or known[:5]
     return f"did you mean {', '.join(near)}?" if near else "no claims were collected"
+
+
+def _now(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))
 
 
 class Session:
@@ -85,161 +101,202 @@ class Session:
 
     def __init__(self, config: pytest.Config, profile: str) -> None:
         self.config, self.profile = config, profile
-        self.worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
-        self.started = time.time()
-        self.seed = self._seed()
-        self.variants: list[VariantRecord] = []
-        self.lost: list[Any] = []
-        self.writer: Any = None
-        self.trouble: str | None = None
+        worker_input = getattr(config, "workerinput", None)
+        self.is_worker = worker_input is not None
+        self.started: float = worker_input["verify_started"] if worker_input else time.time()
+        self.seed: str = worker_input["verify_seed"] if worker_input else self._seed()
         self.order: dict[str, int] = {}
+        self.to_replay: Counterexample | None = None
         self.replayed: list[str] = []
+        self.selected: set[str] = set()
+        self.uncollected = False
+        self.usage_error = ""
+        self.variants: list[VariantRecord] = []
+        self.lost: list[Lost] = []
+        self.writer: Writer | None = None
+        self.trouble: list[str] = []
 
     def _seed(self) -> str:
-        if self.worker_input is not None:
-            return str(self.worker_input["verify_seed"])
+        """The quick profile is the same run every time; the others look elsewhere each time, also under CI=true."""
         given = self.config.getoption("hypothesis_seed", None)
         if given is not None:
             return str(given)
         return "0" if self.profile == "quick" else str(int.from_bytes(os.urandom(4), "big"))
 
+    @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput["verify_seed"] = self.seed
-        node.workerinput["verify_started"] = self.started
+        node.workerinput |= {"verify_seed": self.seed, "verify_started": self.started}
 
     # --- selection -----------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        by_item = {item: v for item in items if (v := _variant(item)) is not None}
-        keys = sorted({v.claim.key for v in by_item.values()})
-        papers = sorted({v.claim.paper.key for v in by_item.values()})
-        wanted_claims, wanted_papers = config.getoption("--claim"), config.getoption("--paper")
-        for option, wanted, known in (("--claim", wanted_claims, keys), ("--paper", wanted_papers, papers)):
+        self.order = {item.nodeid: k for k, item in enumerate(items)}
+        try:
+            kept = self._selection({item: v for item in items if (v := _variant(item)) is not None})
+        except pytest.UsageError as error:
+            if not self.is_worker:
+                raise
+            config.workeroutput["verify_usage_error"] = str(error)  # type: ignore[attr-defined]
+            kept = set()
+        if kept is not None:
+            config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+            items[:] = [item for item in items if item in kept]
+
+    def _selection(self, variants: dict[pytest.Item, Variant]) -> set[pytest.Item] | None:
+        """What --claim, --paper and --replay leave, or None without them. Raises ``UsageError``."""
+        claims, papers = self.config.getoption("--claim"), self.config.getoption("--paper")
+        for option, wanted, known in (
+            ("--claim", claims, {v.claim.key for v in variants.values()}),
+            ("--paper", papers, {v.claim.paper.key for v in variants.values()}),
+        ):
             for name in wanted:
                 if name not in known:
-                    raise pytest.UsageError(f"{option} {name}: unknown, {_nearest(name, known)}")
-        if wanted_claims or wanted_papers:
-            keep = [
-                i for i in items
-                if i in by_item and (by_item[i].claim.key in wanted_claims or by_item[i].claim.paper.key in wanted_papers)
-            ]  # fmt: skip
-            self._deselect(config, items, keep)
-        if config.getoption("--replay"):
-            self._select_replay(config, items, by_item)
-        self.order = {item.nodeid: k for k, item in enumerate(items)}
+                    raise pytest.UsageError(f"{option} {name}: unknown, {_nearest(name, sorted(known))}")
+        if (id := self.config.getoption("--replay")) is not None:
+            return self._to_replay(id, variants)
+        if not (claims or papers):
+            return None
+        return {i for i, v in variants.items() if v.claim.key in claims or v.claim.paper.key in papers}
 
-    def _deselect(self, config: pytest.Config, items: list[pytest.Item], keep: list[pytest.Item]) -> None:
-        dropped = [i for i in items if i not in set(keep)]
-        if dropped:
-            config.hook.pytest_deselected(items=dropped)
-        items[:] = keep
-
-    def _select_replay(self, config: pytest.Config, items: list[pytest.Item], by_item: dict[pytest.Item, Variant]) -> None:
-        from reports.record import RecordError, find, read
-
-        path = Path(config.getoption("--record") or DEFAULT_RECORD)
+    def _to_replay(self, id: str, variants: dict[pytest.Item, Variant]) -> set[pytest.Item]:
+        path = self.config.getoption("--record")
         try:
-            recorded = find(read(path), config.getoption("--replay"))
+            recorded = find(read(path), id)
         except RecordError as error:
-            raise pytest.UsageError(str(error)) from None
-        keep = [i for i, v in by_item.items() if v.claim.key == recorded.claim and v.name == recorded.variant]
-        if not keep:
-            raise pytest.UsageError(f"{path} has {config.getoption('--replay')} for {recorded.claim} [{recorded.variant}], which is not among the collected claims")
-        self._deselect(config, items, keep)
+            raise pytest.UsageError(f"--replay {id}: {error}") from None
+        kept = {i for i, v in variants.items() if (v.claim.key, v.name) == (recorded.claim, recorded.variant)}
+        if not kept:
+            raise pytest.UsageError(
+                f"--replay {id}: {path} has it for {recorded.claim} [{recorded.variant}], which is not among the "
+                "collected claims: give the file that holds the claim"
+            )
         self.to_replay = recorded.counterexample
+        return kept
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.uncollected |= report.failed
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.selected |= {item.nodeid for item in session.items}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self.selected |= set(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.usage_error = getattr(node, "workeroutput", {}).get("verify_usage_error", self.usage_error)
 
     # --- running -------------------------------------------------------------------------------------
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-        report: Any = yield
-        if call.when == "call" and (record := item.stash.get(RECORD, None)) is not None:
-            report.verify_record = json.dumps(record.to_json())  # a string, so that xdist can carry it
-        if call.when == "call" and (replayed := item.stash.get(REPLAYED, None)) is not None:
-            report.verify_replayed = replayed
-        return report  # type: ignore[return-value]
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, pytest.TestReport]:
+        report = yield
+        variant = _variant(item)
+        if variant is None or report.when == "teardown":
+            return report  # type: ignore[no-any-return]
+        if self.to_replay is not None:
+            report.verify_replayed = item.stash.get(REPLAYED, "")
+            return report  # type: ignore[no-any-return]
+        record = item.stash.get(RECORD, None)
+        if record is None and report.failed and call.excinfo is not None:
+            from verify.trial import broken
+
+            record = broken(variant, call.excinfo.value, item.nodeid)
+        if record is not None:  # as a string, so that xdist can carry it
+            report.verify_record = json.dumps(replace(record, order=self.order.get(item.nodeid, 0)).to_json())
+        return report  # type: ignore[no-any-return]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if self.worker_input is not None:
+        if self.is_worker:
             return
-        if (text := getattr(report, "verify_replayed", None)) is not None:
-            self.replayed.append(text)
+        if replayed := getattr(report, "verify_replayed", ""):
+            self.replayed.append(replayed)
         if (text := getattr(report, "verify_record", None)) is not None:
-            from reports.record import Variant as VariantRecord
+            self.variants.append(VariantRecord.from_json(json.loads(text)))
+            self._write(self.variants[-1])
+        elif str(report.when) == "???" and IS_VARIANT.search(report.nodeid):  # xdist: the worker died
+            self.lost.append(Lost(nodeid=report.nodeid, message=str(report.longrepr)))
+            self._write(self.lost[-1])
 
-            self._keep(VariantRecord.from_json(json.loads(text)))
-        elif report.when == "???" or (report.failed and "crashed while running" in str(report.longrepr)):
-            from reports.record import Lost
-
-            self._keep(Lost(nodeid=report.nodeid, message=str(report.longrepr)))
-
-    def _keep(self, line: Any) -> None:
-        from reports.record import Lost, RecordError, Writer
-
-        (self.lost if isinstance(line, Lost) else self.variants).append(line)
+    def _write(self, line: VariantRecord | Lost) -> None:
+        if self.trouble:
+            return
         try:
-            if self.writer is None and self.trouble is None:
-                self.writer = Writer(Path(self.config.getoption("--record") or DEFAULT_RECORD))
+            if self.writer is None:
+                self.writer = Writer(self.config.getoption("--record"))
                 self.writer.write(self._run())
-            if self.writer is not None:
-                self.writer.write(line)
+            self.writer.write(line)
         except RecordError as error:
-            self.trouble, self.writer = str(error), None
+            self.trouble.append(str(error))
 
-    def _run(self) -> Any:
-        from reports.record import Run
-
+    def _run(self) -> Run:
         return Run(
-            started=time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(self.started)), profile=self.profile,
-            seed=int(self.seed) if self.seed.lstrip("-").isdigit() else None, device="cpu", versions=_versions(),
-            commit=_commit(self.config.rootpath), command=" ".join(["pytest", *self.config.invocation_params.args]),
+            started=_now(self.started), profile=self.profile,
+            seed=int(self.seed) if self.seed.lstrip("-").isdigit() else None, versions=_versions(),
+            commit=_commit(self.config.rootpath), command=shlex.join(["pytest", *self.config.invocation_params.args]),
         )  # fmt: skip
 
     # --- the end -------------------------------------------------------------------------------------
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.worker_input is not None or not (self.variants or self.lost):
+        if self.usage_error:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        if self.is_worker or not (self.variants or self.lost):
             return
-        from reports.record import End, RecordError
-
-        complete = int(exitstatus) in (0, 1) and not self.lost
-        try:
-            if self.writer is not None:
-                self.writer.finish(End(
-                    complete=complete, exit_status=int(exitstatus), finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-                    seconds=round(time.time() - self.started, 3),
-                ))  # fmt: skip
-            if page := self.config.getoption("--report"):
-                from reports.page import write_page
-                from reports.record import read
-
-                if self.writer is None:
-                    raise RecordError(f"no page was written to {page}: the record is missing")
-                write_page(read(Path(self.config.getoption("--record") or DEFAULT_RECORD)), Path(page))
-        except (RecordError, OSError) as error:
-            self.trouble = str(error)
+        self._finish(int(exitstatus))
         if self.trouble and session.exitstatus == 0:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.worker_input is not None:
+    def _finish(self, exit_status: int) -> None:
+        """End the record and write the page. Whatever fails here, the results must still reach the terminal."""
+        undecided = {n for n in self.selected if IS_VARIANT.search(n)} - {v.nodeid for v in self.variants}
+        end = End(
+            complete=not (undecided or self.lost or self.uncollected), exit_status=exit_status,
+            finished=_now(time.time()), seconds=round(time.time() - self.started, 3),
+        )  # fmt: skip
+        page = self.config.getoption("--report")
+        try:
+            if self.writer is not None and not self.trouble:
+                self.writer.finish(end)
+        except RecordError as error:
+            self.trouble.append(str(error))
+        if page is None:
             return
+        if self.trouble:
+            self.trouble.append(f"{page} was not written, because the record was not.")
+            return
+        try:
+            from reports.page import write_page
+
+            write_page(read(self.config.getoption("--record")), page)
+        except Exception as error:
+            self.trouble.append(f"{page} was not written: {error} ({type(error).__name__})")
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.usage_error:
+            terminalreporter.write_line(f"ERROR: {self.usage_error}", red=True)
         for line in self.replayed:
             terminalreporter.write_line(line)
         if self.variants or self.lost:
             from reports.show import summary
 
-            for line in summary(self.variants, self.lost, width=terminalreporter._tw.fullwidth):
+            lines = summary(self.variants, self.lost, width=terminalreporter._tw.fullwidth)
+            if not self.trouble:
+                page = self.config.getoption("--report")
+                lines.append(f"record: {self.config.getoption('--record')}" + (f"   report: {page}" if page else ""))
+            for line in lines:
                 terminalreporter.write_line(line)
-            terminalreporter.write_line(f"record: {self.config.getoption('--record') or DEFAULT_RECORD}" + (f"   report: {self.config.getoption('--report')}" if self.config.getoption("--report") else ""))
-        if self.trouble:
-            terminalreporter.write_line(f"NOT SAVED: {self.trouble}", red=True)
+        for line in self.trouble:
+            terminalreporter.write_line(f"NOT SAVED: {line}", red=True)
 
 
 SESSION = pytest.StashKey[Session]()
-RECORD = pytest.StashKey["VariantRecord"]()
+RECORD = pytest.StashKey[VariantRecord]()
 REPLAYED = pytest.StashKey[str]()
 
 
@@ -247,25 +304,27 @@ REPLAYED = pytest.StashKey[str]()
 def put_on_trial(request: pytest.FixtureRequest) -> Callable[[Variant], None]:
     """Runs one variant of a claim and fails, in its own words, when the verdict is not the expected one."""
     from reports.show import text
-    from verify.trial import BUDGETS, broken
+    from verify.trial import BUDGETS
     from verify.trial import put_on_trial as run
 
     item, session = request.node, request.config.stash[SESSION]
 
     def put(variant: Variant) -> None:
-        if request.config.getoption("--replay"):
-            _replay(item, session, variant)
+        if session.to_replay is not None:
+            _replay(item, session.to_replay, variant)
             return
-        budget = BUDGETS[session.profile]
-        started = session.worker_input["verify_started"] if session.worker_input is not None else session.started
         limit = request.config.getoption("--time-limit")
-        seconds = budget.seconds if limit is None else started + limit - time.time()
+        budget = BUDGETS[session.profile]
+        seconds = budget.seconds if limit is None else session.started + limit - time.time()
         try:
             record = run(variant, budget=budget, seed_text=session.seed, seconds=seconds, nodeid=item.nodeid)
-        except Exception as error:
-            item.stash[RECORD] = replace(broken(variant, error, item.nodeid), order=session.order[item.nodeid])
-            raise
-        item.stash[RECORD] = replace(record, order=session.order[item.nodeid])
+        except pytest.skip.Exception as skipped:  # a skipped claim would look like one that was tested
+            pytest.fail(
+                f"{variant.claim.key} [{variant.name}] skipped itself ({skipped.msg}): return vacuous(…) where the "
+                "premises fail and inconclusive(…) where the conclusion cannot be decided",
+                pytrace=False,
+            )
+        item.stash[RECORD] = record
         if record.faults:
             shown = [] if record.counterexample is None else [text(record)]
             pytest.fail("\n\n".join([*(fault.message for fault in record.faults), *shown]), pytrace=False)
@@ -273,22 +332,20 @@ def put_on_trial(request: pytest.FixtureRequest) -> Callable[[Variant], None]:
     return put
 
 
-def _replay(item: pytest.Item, session: Session, variant: Variant) -> None:
+def _replay(item: pytest.Item, recorded: Counterexample, variant: Variant) -> None:
     from strategies.instance import CannotBeRead
-    from verify.claim import REFUTED
     from verify.trial import redecide
 
-    recorded = session.to_replay
     head = f"{recorded.id}: {variant.claim.key} [{variant.name}]"
     try:
         verdict = redecide(variant, recorded.instance)
     except CannotBeRead as error:
         item.stash[REPLAYED] = f"{head} cannot be read: {error}"
-        pytest.fail(item.stash[REPLAYED], pytrace=False)
-    if verdict.outcome is REFUTED:
-        item.stash[REPLAYED] = f"{head} is still refuted: {verdict.why}"
-        return
-    item.stash[REPLAYED] = f"{head} is no longer refuted: it {verdict.outcome.value}. {verdict.why}".rstrip()
+    else:
+        if verdict.outcome is REFUTED:
+            item.stash[REPLAYED] = f"{head} is still refuted: {verdict.why}"
+            return
+        item.stash[REPLAYED] = f"{head} is no longer refuted but {verdict.outcome.value}. {verdict.why}".rstrip()
     pytest.fail(item.stash[REPLAYED], pytrace=False)
 
 
@@ -308,7 +365,10 @@ def _commit(root: Path) -> str | None:
     import subprocess
 
     try:
-        done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=root, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import inspect
 import json
+import math
 import signal
 import textwrap
 import threading
@@ -13,11 +14,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from flint import arb, ctx
 from hypothesis import HealthCheck, Phase, event, given, seed, settings, target
-from hypothesis.errors import FailedHealthCheck, Unsatisfiable
+from hypothesis.errors import FailedHealthCheck, FlakyFailure, HypothesisException, Unsatisfiable
 from hypothesis.internal import observability
 
 from reports import record
@@ -32,6 +33,11 @@ INCONCLUSIVE_SHARE = 0.2
 
 SHRINKS = 250
 """Cases spent on shrinking in the quick profile (times the effort of the others); the smallest seen counts."""
+
+DECIDING = "while deciding"
+"""How the note starts that names the instance on which a claim's own code raised."""
+
+MORE_TIME = "Raise --time-limit, take a profile with more time, or make one case cheaper"
 
 PRECISION = 128
 """Bits of ball arithmetic at the start of every case: log-losses come out to about 10⁻³⁵."""
@@ -86,6 +92,18 @@ class Tally:
     improved: bool = False
     vacuous_why: Counter[str] = field(default_factory=Counter)
     inconclusive_why: Counter[str] = field(default_factory=Counter)
+    flaky: bool = False
+    """The same instance was decided twice, differently."""
+    exhausted: bool = False
+    """The strategy has fewer instances than the budget, and all were drawn."""
+    out_of_time: bool = False
+    trouble: str = ""
+    """What Hypothesis has against the strategy."""
+
+    @property
+    def cases(self) -> int:
+        """All that were drawn, without those of the shrinking."""
+        return self.effective + self.vacuous + self.rejected
 
     def count(self, variant: Variant, instance: Any, verdict: Verdict) -> None:
         """Count one case that was drawn before any refutation (what follows is shrinking)."""
@@ -101,8 +119,7 @@ class Tally:
             self.inconclusive_why[verdict.why] += 1
             return
         self.rung = verdict.rung if self.rung is None else max(self.rung, verdict.rung)
-        if verdict.margin is not None:
-            key = _as_float(verdict.margin)
+        if verdict.margin is not None and not math.isnan(key := _as_float(verdict.margin)):
             if self.least is None or key < self.least[0]:
                 self.least = (key, verdict.margin)
             if self.greatest is None or key > self.greatest[0]:
@@ -117,9 +134,13 @@ class Tally:
 
 
 def _as_float(number: Any) -> float:
+    """For comparing margins and steering the search: rounded, infinite where it is too large."""
     if isinstance(number, arb):
         return float(number.mid())
-    return int(number.p) / int(number.q) if hasattr(number, "q") else float(number)
+    try:
+        return int(number.p) / int(number.q) if hasattr(number, "q") else float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def text_of(value: Any) -> str:
@@ -137,7 +158,10 @@ def text_of(value: Any) -> str:
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raise ``OutOfTime`` in this thread after ``seconds``, even inside one endless case (where signals exist)."""
+    """Raise ``OutOfTime`` after ``seconds``, even inside one endless case; a no-op where signals cannot be used.
+
+    A timer that was running (pytest-timeout's) goes on afterwards.
+    """
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -145,13 +169,15 @@ def _alarm(seconds: float) -> Iterator[None]:
     def ring(_signum: int, _frame: Any) -> None:
         raise OutOfTime
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+    handler, started = signal.signal(signal.SIGALRM, ring), time.monotonic()
+    remaining, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, handler)
+        if remaining:
+            signal.setitimer(signal.ITIMER_REAL, max(remaining - (time.monotonic() - started), 1e-3))
 
 
 @contextlib.contextmanager
@@ -164,16 +190,16 @@ def _observed(tally: Tally) -> Iterator[None]:
         if case.status == "gave_up":
             tally.rejected += tally.refuted is None
             tally.shrinks += tally.refuted is not None
-        if tally.improved and case.metadata.reproduction_decorator:
-            tally.reproduce, tally.improved = case.metadata.reproduction_decorator, False
+        if tally.improved:  # by this very case
+            tally.reproduce, tally.improved = case.metadata.reproduction_decorator or "", False
 
     coverage = observability.OBSERVABILITY_COLLECT_COVERAGE
-    observability.OBSERVABILITY_COLLECT_COVERAGE = False  # type: ignore[misc]
+    observability.OBSERVABILITY_COLLECT_COVERAGE = False
     try:
         with observability.with_observability_callback(see):
             yield
     finally:
-        observability.OBSERVABILITY_COLLECT_COVERAGE = coverage  # type: ignore[misc]
+        observability.OBSERVABILITY_COLLECT_COVERAGE = coverage
 
 
 class _Case:
@@ -191,14 +217,16 @@ class _Case:
         return "an instance"
 
 
-def put_on_trial(variant: Variant, *, budget: Budget, seed_text: str, seconds: float, nodeid: str = "") -> record.Variant:
+def put_on_trial(
+    variant: Variant, *, budget: Budget, seed_text: str, seconds: float, nodeid: str = ""
+) -> record.Variant:
     """Search for a refutation of ``variant`` within the budget and judge the outcome.
 
-    Returns the record of the variant (design of schema 1, without the run's own fields). Exceptions that the
-    claim's code raises are not caught: they are the claim's bugs, not verdicts.
+    Returns the record of the variant. Exceptions that the claim's code raises are not caught, but say on which
+    instance: they are the claim's bugs, not verdicts.
     """
     started, tally = time.perf_counter(), Tally()
-    out_of_time, trouble = False, ""
+    seconds = min(seconds, budget.seconds)
     conclude = variant.conclude or variant.claim.conclude
 
     def check(case: _Case) -> None:
@@ -208,7 +236,13 @@ def put_on_trial(variant: Variant, *, budget: Budget, seed_text: str, seconds: f
             tally.shrinks += 1
             if tally.shrinks > SHRINKS * budget.effort:
                 raise Enough
-        verdict = conclude(instance)
+        try:
+            verdict = conclude(instance)
+        except HypothesisException:
+            raise
+        except Exception as error:
+            error.add_note(f"{DECIDING} {instance!r}")
+            raise
         if not isinstance(verdict, Verdict):
             raise TypeError(f"{variant.claim.key} returned {verdict!r}: return a Verdict (decide_equal, decide, …)")
         event("verdict", payload=verdict.outcome.value)
@@ -219,11 +253,13 @@ def put_on_trial(variant: Variant, *, budget: Budget, seed_text: str, seconds: f
             if tally.refuted is None or size <= tally.refuted_size:
                 tally.refuted, tally.refuted_size, tally.improved = (instance, verdict), size, True
             raise Refuted(verdict.why)
-        if variant.expected is REFUTED and verdict.outcome is HOLDS and verdict.margin is not None:
-            target(-_as_float(verdict.margin), label="margin")
+        steers = variant.expected is REFUTED and verdict.outcome is HOLDS and verdict.margin is not None
+        if steers and math.isfinite(distance := _as_float(verdict.margin)):
+            target(-distance, label="margin")
 
+    most = variant.examples * budget.effort
     search = given(case=variant.draws.map(_Case))(settings(
-        max_examples=variant.examples * budget.effort,
+        max_examples=most,
         deadline=None,
         database=settings.default.database if budget.remembers and settings.default else None,
         derandomize=False,
@@ -232,21 +268,29 @@ def put_on_trial(variant: Variant, *, budget: Budget, seed_text: str, seconds: f
         phases=[p for p in Phase if p is not Phase.explain],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.nested_given],
     )(check))  # fmt: skip
-    search.hypothesis.inner_test._hypothesis_internal_add_digest = nodeid.encode()  # one database key per variant
+    inner: Any = search.hypothesis.inner_test  # type: ignore[attr-defined]
+    inner._hypothesis_internal_add_digest = nodeid.encode()  # one database key per variant
     digest = hashlib.sha256(f"{seed_text}|{variant.claim.key}|{variant.name}".encode()).digest()
     precision = ctx.prec
     try:
-        with _observed(tally), _alarm(min(seconds, budget.seconds)):
+        if seconds <= 0:
+            raise OutOfTime
+        with _observed(tally), _alarm(seconds):
             seed(int.from_bytes(digest[:8], "big"))(search)()
+        tally.exhausted = tally.cases < most
     except (Refuted, Enough):
         pass
     except OutOfTime:
-        out_of_time = True
+        tally.out_of_time = True
     except (FailedHealthCheck, Unsatisfiable) as error:
-        trouble = str(error).splitlines()[0]
+        tally.trouble = str(error).splitlines()[0]
+    except FlakyFailure:
+        if tally.refuted is None:
+            raise
+        tally.flaky = True
     finally:
         ctx.prec = precision
-    return _judge(variant, tally, budget=budget, out_of_time=out_of_time, trouble=trouble, seconds=time.perf_counter() - started, nodeid=nodeid)
+    return _judge(variant, tally, budget=budget, seconds=time.perf_counter() - started, nodeid=nodeid)
 
 
 def _size(instance: Any) -> tuple[int, str]:
@@ -254,26 +298,25 @@ def _size(instance: Any) -> tuple[int, str]:
     return len(text), text
 
 
-def _judge(
-    variant: Variant, tally: Tally, *, budget: Budget, out_of_time: bool, trouble: str, seconds: float, nodeid: str
-) -> record.Variant:
-    needed = variant.needs * budget.effort if variant.expected is HOLDS else variant.needs
-    counterexample, doubts = (None, [])
+def _judge(variant: Variant, tally: Tally, *, budget: Budget, seconds: float, nodeid: str) -> record.Variant:
+    needed = variant.needs
+    if variant.expected is HOLDS and not tally.exhausted:  # what has run out of instances cannot give more
+        needed *= budget.effort
+    verdict: record.Verdict = "holds"
+    counterexample: record.Counterexample | None = None
+    faults: list[record.Fault] = []
     if tally.refuted is not None:
         verdict = "refuted"
-        counterexample, doubts = _exhibit(variant, *tally.refuted, tally.reproduce)
+        counterexample, faults = _exhibit(variant, tally, *tally.refuted)
     elif tally.effective == 0:
-        verdict = "not run" if out_of_time else "vacuous"
+        verdict = "not run" if tally.out_of_time else "vacuous"
     elif tally.inconclusive > INCONCLUSIVE_SHARE * tally.effective:
         verdict = "inconclusive"
-    else:
-        verdict = "holds"
-    faults = [record.Fault(kind="not re-decided", message=doubt) for doubt in doubts]
-    faults += _faults(variant, tally, verdict=verdict, needed=needed, out_of_time=out_of_time, trouble=trouble)
+    faults += _faults(variant, tally, verdict=verdict, needed=needed)
     return record.Variant(
         **_of_claim(variant, nodeid), verdict=verdict, as_expected=not faults, faults=tuple(faults),
-        rung=None if tally.rung is None else tally.rung.word,
-        cases=tally.effective + tally.vacuous + tally.rejected, effective=tally.effective, needed=needed,
+        rung=None if tally.rung is None else cast(record.Rung, tally.rung.word),
+        cases=tally.cases, effective=tally.effective, needed=needed,
         inconclusive=tally.inconclusive, vacuous=tally.vacuous + tally.rejected,
         classes={name: tally.classes[name] for name in variant.reaches},
         margin=tally.margin, seconds=round(seconds, 3), counterexample=counterexample,
@@ -293,19 +336,23 @@ def _of_claim(variant: Variant, nodeid: str) -> dict[str, Any]:
 
 def broken(variant: Variant, error: BaseException, nodeid: str) -> record.Variant:
     """The record of a variant whose own code, strategy or oracle raised."""
-    message = f"{variant.claim.key} [{variant.name}] stopped on an error of its own, {type(error).__name__}: {error}"
+    deciding = "".join(f" ({n})" for n in getattr(error, "__notes__", []) if n.startswith(DECIDING))
+    found = f"stopped on an error of its own, {type(error).__name__}: {error}{deciding}"
+    message = f"{_where(variant)} {found}. Its own code, its strategy or an oracle is to be mended."
     fault = record.Fault(kind="error", message=message)
     return record.Variant(**_of_claim(variant, nodeid), verdict="error", as_expected=False, faults=(fault,))
 
 
-def _faults(
-    variant: Variant, tally: Tally, *, verdict: str, needed: int, out_of_time: bool, trouble: str
-) -> Iterator[record.Fault]:
+def _where(variant: Variant) -> str:
+    return f"{variant.claim.key} [{variant.name}]"
+
+
+def _faults(variant: Variant, tally: Tally, *, verdict: str, needed: int) -> Iterator[record.Fault]:
     """Every reason why this result cannot be accepted, as a sentence with its cause and its cure."""
-    where = f"{variant.claim.key} [{variant.name}]"
+    too_early = " before the clock ran out" if tally.out_of_time else ""
 
     def fault(kind: record.FaultKind, found: str, cure: str) -> record.Fault:
-        return record.Fault(kind=kind, message=f"{where} {found}. {cure}.")
+        return record.Fault(kind=kind, message=f"{_where(variant)} {found}. {MORE_TIME if too_early else cure}.")
 
     if verdict == "refuted":
         if variant.expected is HOLDS:
@@ -318,11 +365,11 @@ def _faults(
             )
         return
     if verdict == "not run":
-        yield fault("not run", "met the time limit before its first effective instance", "Raise --time-limit")
+        yield fault("not run", f"decided nothing{too_early}", MORE_TIME)
         return
     if verdict == "vacuous":
         reasons = tally.vacuous_why.most_common(1)
-        reason = reasons[0][0] if reasons else trouble or "every draw was rejected"
+        reason = reasons[0][0] if reasons else tally.trouble or "every draw was rejected"
         yield fault(
             "vacuous",
             f"tested nothing: none of {tally.vacuous + tally.rejected} drawn instances met the premises ({reason})",
@@ -339,22 +386,21 @@ def _faults(
     if variant.expected is REFUTED and variant.name.startswith("mutant:"):
         yield fault(
             "mutant survived",
-            f"is false and survived {tally.effective} effective instances",
+            f"is false and survived {tally.effective} effective instances{too_early}",
             "The oracle is blind to it, the strategy never reaches what refutes it, or it is equivalent "
             "to the claim and belongs under equivalent= with the reason",
         )
     elif variant.expected is REFUTED:
         yield fault(
             "refutation not found",
-            f"was expected to be refuted and survived {tally.effective} effective instances",
+            f"was expected to be refuted and survived {tally.effective} effective instances{too_early}",
             "Raise examples=, aim the strategy at the structure of a counterexample, or expect HOLDS",
         )
-    elif tally.effective < needed or trouble:
-        cause = "the clock ran out" if out_of_time else trouble
+    elif tally.effective < needed or tally.trouble:
         yield fault(
             "thin",
             f"has {tally.effective} effective instances of the {needed} it needs ({tally.vacuous} vacuous, "
-            f"{tally.rejected} rejected by filters{'; ' if cause else ''}{cause})",
+            f"{tally.rejected} rejected by filters{tally.trouble and '; '}{tally.trouble}){too_early}",
             "Draw fewer instances that break the premises, or raise examples=",
         )
     else:
@@ -362,35 +408,49 @@ def _faults(
             if not tally.classes[name]:
                 yield fault(
                     "class never reached",
-                    f"never reached the declared class {name!r} in {tally.effective} effective instances",
+                    f"never reached the declared class {name!r} in {tally.effective} effective instances{too_early}",
                     "Draw it by construction",
                 )
 
 
 def _exhibit(
-    variant: Variant, instance: Any, verdict: Verdict, reproduce: str
-) -> tuple[record.Counterexample, list[str]]:
+    variant: Variant, tally: Tally, instance: Any, verdict: Verdict
+) -> tuple[record.Counterexample, list[record.Fault]]:
     """The counterexample for the record, and what a second decision from its JSON alone has against it."""
     written = to_json(instance)
     name = hashlib.sha256(json.dumps([variant.claim.key, variant.name, written]).encode()).hexdigest()[:6]
     snippet = snippet_of(variant, written)
-    doubts = []
-    again = redecide(variant, written)
-    if again.outcome is not REFUTED:
-        doubts.append(
-            f"{variant.claim.key} [{variant.name}]: decided again from its JSON, the counterexample is "
-            f"{again.outcome.value}. Make the conclusion a function of the instance alone."
-        )
-    if variant.recheck is not None and not _recheck(snippet):
-        doubts.append(
-            f"{variant.claim.key} [{variant.name}]: the standard-library recheck does not confirm the "
-            "counterexample. The oracle or the recheck is wrong."
-        )
-    exhibit = record.Counterexample(
-        id=f"{variant.claim.key.replace('/', '-')}-{name}", instance=written,
-        values={k: text_of(v) for k, v in verdict.values.items()}, why=verdict.why, snippet=snippet, reproduce=reproduce,
+    found = record.Counterexample(
+        id=f"{variant.claim.key.replace('/', '-')}-{name}", instance=written, snippet=snippet,
+        values={k: text_of(v) for k, v in verdict.values.items()}, why=verdict.why, reproduce=tally.reproduce,
     )  # fmt: skip
-    return exhibit, doubts
+    return found, [
+        record.Fault(kind="not re-decided", message=f"{_where(variant)}, {found.id}: {doubt}")
+        for doubt in _doubts(variant, written, snippet, flaky=tally.flaky)
+    ]
+
+
+def _doubts(variant: Variant, written: Any, snippet: str, *, flaky: bool) -> Iterator[str]:
+    cure = "Make the conclusion a function of the instance alone, and the instance one that its JSON gives back."
+    if flaky:
+        yield f"decided again in the search, the instance is not refuted. {cure}"
+    try:
+        again = redecide(variant, written).outcome.value
+    except Exception as error:
+        again = _stops_on(error)
+    if again != REFUTED.value:
+        yield f"decided again from its JSON, the counterexample is not refuted but {again}. {cure}"
+    if variant.recheck is not None:
+        try:
+            confirmed, how = _recheck(snippet), "does not confirm the counterexample"
+        except Exception as error:
+            confirmed, how = False, _stops_on(error)
+        if not confirmed:
+            yield f"the standard-library recheck {how}. The oracle or the recheck is wrong: decide it by hand."
+
+
+def _stops_on(error: Exception) -> str:
+    return f"stops on {type(error).__name__}: {error}"
 
 
 def snippet_of(variant: Variant, written: Any) -> str:
@@ -427,5 +487,5 @@ def redecide(variant: Variant, written: Any) -> Verdict:
 
 def losses_known_to(conclude: Any) -> Mapping[str, Any]:
     """The losses by name that a claim's module can mean: the built-in ones and its own."""
-    own = {v.name: v for v in conclude.__globals__.values() if hasattr(v, "values_array") and not isinstance(v, type)}
-    return {**LOSSES, **own}
+    meant = getattr(conclude, "__globals__", {}).values()
+    return LOSSES | {v.name: v for v in meant if hasattr(v, "values_array") and not isinstance(v, type)}

@@ -12,7 +12,7 @@ from strategies.losses import NotDifferentiable, absolute, cross_entropy, hinge,
 from strategies.matrices import hstack, null_space
 from strategies.networks import ResNet
 from verify.oracles.enclosed import climb, is_positive_definite
-from verify.oracles.exact import inertia, trace_product
+from verify.oracles.exact import inertia, least_squares, trace_product
 from verify.claim import HOLDS, REFUTED, Verdict, inconclusive, vacuous
 from verify.oracles.infimum import Infimum, enclose_infimum
 from verify.oracles.polyhedral import is_certified_polyhedral_minimum
@@ -23,16 +23,21 @@ __all__ = [
     "Gradient",
     "at_critical_point",
     "at_local_minimum",
+    "basis_features",
     "basis_infimum",
     "feature_gradient",
     "find_descent",
     "gradient",
     "hessian",
+    "is_basis_optimal",
     "is_certified_minimum",
     "is_critical",
     "loss",
+    "loss_of_fit",
     "moved",
     "output_slopes",
+    "shifted",
+    "vanishes",
 ]
 
 
@@ -95,6 +100,11 @@ def feature_gradient(net: ResNet) -> FeatureGradient:
 def vanishes(a: fmpq_mat) -> bool:
     """Whether every entry is 0."""
     return not any(a.entries())
+
+
+def shifted(a: fmpq_mat, by: int) -> fmpq_mat:
+    """Every entry plus ``by``."""
+    return fmpq_mat(a.nrows(), a.ncols(), [e + by for e in a.entries()])
 
 
 class Gradient(NamedTuple):
@@ -268,19 +278,35 @@ def _rests_at_wells(net: ResNet) -> bool:
     return all(is_positive_definite(c) is True for c in curvatures)
 
 
+def basis_features(net: ResNet, basis: str) -> fmpq_mat:
+    """The features "xz", "x" or "z", one row per sample, with the constant 1 if the network has a bias."""
+    parts = {"xz": net.features, "x": net.X, "z": net.Z}
+    if basis not in parts:
+        raise ValueError(f"basis {basis!r}: say 'xz', 'x' or 'z'")
+    return parts[basis] if net.b is None or basis == "xz" else hstack(parts[basis], net.constant)
+
+
 def basis_infimum(net: ResNet, basis: str = "xz") -> Infimum:
     """L*_{x,z}, L*_x or L*_z: the least expected loss of linear models on the named features (with 1 if b).
 
     ``basis`` is "xz", "x" or "z". For "xz" the network's own linear model [W, W V] is tried first, so that
-    at a planted minimum the two-sided bounds close exactly.
+    at a planted minimum the two-sided bounds close exactly. Raises ``ValueError`` for a non-convex loss.
     """
-    parts = {"xz": net.features, "x": net.X, "z": net.Z}
-    if basis not in parts:
-        raise ValueError(f"basis {basis!r}: say 'xz', 'x' or 'z'")
-    features = parts[basis]
-    if net.b is not None and basis != "xz":
-        features = hstack(features, net.constant)
-    return enclose_infimum(features, net.Y, net.loss, net.measure, start=net.R if basis == "xz" else None)
+    start = net.R if basis == "xz" else None
+    return enclose_infimum(basis_features(net, basis), net.Y, net.loss, net.measure, start=start)
+
+
+def loss_of_fit(net: ResNet, targets: fmpq_mat, basis: str = "xz") -> fmpq | arb:
+    """The loss of the linear model on the named features that fits ``targets`` (m × d_y) best in the mean square.
+
+    An upper bound of the infimum for any loss, convex or not.
+    """
+    features = basis_features(net, basis)
+    outputs = features * least_squares(features, targets, net.measure).transpose()
+    weights = net.measure.weights.entries()
+    return sum(
+        (w * net.loss.value(h, y) for w, h, y in zip(weights, outputs.table(), net.Y.table(), strict=True)), fmpq(0)
+    )
 
 
 RADII = (fmpq(1), fmpq(1, 2**20), fmpq(1, 2**60))
