@@ -46,10 +46,11 @@ def _bits(base: int, t: fmpq) -> fmpq:
     return fmpq(base ** int(t.p)) if t >= 0 else fmpq(1, base ** -int(t.p))
 
 
-
 _ALL = (
     Activation("linear", lambda t: t, lambda t: t, lambda t: t, lambda t: 1),
-    Activation("relu", lambda t: max(t, fmpq(0)), lambda t: arb.max(t, arb(0)), lambda t: np.maximum(t, 0.0), _sign),
+    Activation(
+        "relu", lambda t: max(t, fmpq(0)), lambda t: arb.max(t, arb(0)), lambda t: np.maximum(t, 0.0), _sign
+    ),
     Activation(
         "leaky relu",
         lambda t: max(t, t / 4),

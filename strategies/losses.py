@@ -118,7 +118,7 @@ class OutputwiseLoss:
     curvature: Callable[[Number, fmpq], Number] = field(repr=False)
     slope_label: Callable[[fmpq, fmpq], fmpq | None] = field(repr=False)
     label_slopes: Callable[[fmpq], tuple[fmpq, fmpq] | frozenset[fmpq] | None] = field(repr=False)
-    """The slopes labels give at h: a closed interval that holds 0, or finitely many; None: nearly all of R."""
+    """The slopes labels give at h: a closed interval around 0, or finitely many; None: nearly all of R."""
     slope_conjugate: Callable[[fmpq, fmpq], Number] | None = field(repr=False)
     domain: Callable[[fmpq], tuple[fmpq, fmpq] | None] = field(repr=False)
     phi_array: Callable[[Floats, Floats], Floats] = field(repr=False)
@@ -174,7 +174,7 @@ class OutputwiseLoss:
             interval = self.domain(b)
             if interval is not None and not interval[0] <= a <= interval[1]:
                 raise ValueError(
-                    f"slope {a} is outside [{interval[0]}, {interval[1]}], the slopes of {self.name} at y = {b}"
+                    f"slope {a} is outside [{interval[0]}, {interval[1]}]: not a slope of {self.name} at y = {b}"
                 )
             total += self.slope_conjugate(a, b)
         return total
@@ -217,7 +217,9 @@ def _side(a: Number, threshold: fmpq | int) -> int | None:
 
 
 def _magnitude(a: Number) -> Number:
-    return abs(a) if isinstance(a, fmpq) else abs(a)  # one branch a type: abs of a union loses the type
+    if isinstance(a, fmpq):  # one line a type: the stubs know no abs of the union
+        return abs(a)
+    return abs(a)
 
 
 def _log2(p: Number) -> arb:
@@ -511,7 +513,7 @@ smoothed_hinge = OutputwiseLoss(
     curvature_array=lambda h, q: q * ((h > 0) & (h < 1)) + (1 - q) * ((h > -1) & (h < 0)),
     smoothness=fmpq(1),
 )
-"""Σ_k φ(y_k h_k), φ(t) = 0, (1 − t)²/2, 1/2 − t for t >= 1, 0 < t < 1, t <= 0: convex and once differentiable."""
+"""Σ_k φ(y_k h_k), φ(t) = 0, (1 − t)²/2, 1/2 − t for t >= 1, 0 < t < 1, t <= 0: convex, once differentiable."""
 
 
 # --- absolute, and a loss that is not convex ---------------------------------------------------------
@@ -593,7 +595,7 @@ class _CrossEntropy:
     name: str = "cross-entropy"
     convex: bool = True
     differentiable: bool = True
-    smoothness: fmpq | None = fmpq(7, 20)
+    smoothness: fmpq | None = field(default=fmpq(7, 20))  # noqa: RUF009
 
     def _softmax(self, h: Sequence[Number]) -> list[Number]:
         exact = self._exact_softmax([a for a in h if isinstance(a, fmpq)])
@@ -667,7 +669,8 @@ class _CrossEntropy:
         second: Floats = -p[..., :, None] * p[..., None, :]
         k = np.arange(h.shape[-1])
         second[..., k, k] = p * others
-        return np.log(2.0) * second
+        second *= np.log(2.0)
+        return second
 
 
 cross_entropy: Loss = _CrossEntropy()
@@ -682,7 +685,7 @@ class _MulticlassHinge:
     smoothness: fmpq | None = None
 
     def pieces(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[fmpq]]:
-        """The extreme slopes at h: one per class j that attains max_j (1[j ≠ c] + h_j), c the label's class."""
+        """The extreme slopes at h, one per class j that attains max_j (1[j ≠ c] + h_j) for a label of class c."""
         c = _class_of(y)
         scores = [a + (j != c) for j, a in enumerate(h) if isinstance(a, fmpq)]
         if len(scores) < len(h):
@@ -738,7 +741,8 @@ class _MulticlassHinge:
         return values
 
     def gradients_array(self, h: Floats, y: Floats) -> Floats:
-        return np.eye(h.shape[-1])[(h + 1 - y).argmax(axis=-1)] - y
+        slopes: Floats = np.eye(h.shape[-1])[(h + 1 - y).argmax(axis=-1)] - y
+        return slopes
 
     def hessians_array(self, h: Floats, y: Floats) -> Floats:
         return np.zeros((*h.shape, h.shape[-1]))

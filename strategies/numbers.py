@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from flint import fmpq
+from flint import fmpq, fmpz
 from hypothesis import strategies as st
 
 __all__ = ["among", "between", "dyadics", "exact", "integers", "rationals"]
@@ -22,8 +22,11 @@ def integers(bound: int = 3) -> st.SearchStrategy[int]:
 
 @cache
 def between(low: int, high: int) -> st.SearchStrategy[int]:
-    """Integers in [low, high], shrinking towards ``low`` (or 0 inside). Made once, like everything cached here:
-    Hypothesis validates a new strategy object in every draw, which costs more than the draw itself."""
+    """Integers in [low, high], shrinking towards ``low`` (or 0 inside).
+
+    Made once, like everything cached here: Hypothesis validates a new strategy object in every draw, which
+    costs more than the draw itself.
+    """
     return st.integers(low, high)
 
 
@@ -66,10 +69,13 @@ def exact(value: object) -> fmpq:
     if isinstance(value, Fraction):
         return fmpq(value.numerator, value.denominator)
     if isinstance(value, np.floating) and not isinstance(value, np.float64):
-        raise TypeError(f"{value!r} has type {type(value).__name__}: only float64 is accepted, cast it yourself")
+        raise TypeError(
+            f"{value!r} has type {type(value).__name__}: its last digits are rounding, so it is not taken for an "
+            "exact number; convert with float() if it is meant to be one, or write '1/3'"
+        )
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{value!r} is not a real number")
+            raise ValueError(f"{value!r} is not a real number: every entry must be finite")
         return fmpq(*value.as_integer_ratio())
     if isinstance(value, str):
         try:
@@ -77,7 +83,8 @@ def exact(value: object) -> fmpq:
         except (ValueError, ZeroDivisionError):
             raise ValueError(f"{value!r} is not an exact number such as '3' or '-3/2'") from None
         return fmpq(fraction.numerator, fraction.denominator)
-    try:
-        return fmpq(value)  # fmpz
-    except TypeError:
-        raise TypeError(f"{value!r} ({type(value).__name__}) is not an exact number") from None
+    if isinstance(value, fmpz):
+        return fmpq(value)
+    raise TypeError(
+        f"{value!r} ({type(value).__name__}) is not an exact number: give an int, a float64, a Fraction or '-3/2'"
+    )

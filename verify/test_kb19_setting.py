@@ -548,7 +548,7 @@ def two_minima(problem: Regularised, then) -> Verdict:
 def test_regularisation_creates_local_minima(problem: Regularised) -> Verdict:
     """The regularised scalar problem has two strict local minima of different value; without it all are global."""
     return two_minima(problem, lambda f: decide(
-        True if f[0] < f[1] or f[1] < f[0] else None, why="two strict minima of different value", values={"F": f[0], "F'": f[1]}))  # fmt: skip
+        True if f[0] < f[1] or f[1] < f[0] else None, why="two strict minima of different value", values={"F": f[0], "F'": f[1]}, rung=Rung.BALL))  # fmt: skip
 
 
 # --- Section 3.1: the assumptions --------------------------------------------------------------------

@@ -39,6 +39,8 @@ Truths = np.ndarray[Any, np.dtype[np.bool_]]
 _U = 2.0**-53
 # Bounds are sums of non-negative terms, so computing them costs a relative error far below one per cent.
 _SLACK = 1.01
+# What underflow can add up to; it is added where scaled data make that certain.
+_TINY = 2.0**-500
 _GATE = _U**-0.5
 
 
@@ -674,11 +676,11 @@ def bound_infimum(
     scores by γ_p |Φ| |R|, and ℓ by no more, its slopes being at most 1; a sum of m terms by γ_(m+…) times
     that of the absolute values. exp2 and log2 are taken to be within 4 ulp, which numpy's own tests demand of
     them: the logistic value is then off by less than 40 u (1 + |h|) and the entropy by less than 128 u.
-    Columns and weights are first scaled by powers of two and T is bounded, so that all that underflows
-    together stays below 2⁻⁸⁰⁰, which is added.
+    Columns and weights are first scaled by powers of two, T and R are bounded, so that all that underflows
+    together stays below 2⁻⁵⁰⁰, which is added.
 
     Raises ``TypeError`` and ``ValueError`` at the door, ``ValueError`` for other losses, for logistic labels
-    outside [0, 1], and for weights that are not positive or more than 2¹⁰⁰ apart.
+    outside [0, 1], for features beyond 2⁴⁰⁰ and for weights that are not positive or more than 2¹⁰⁰ apart.
     Source: Rockafellar, Convex Analysis, Theorem 31.1; Rump (2010), Acta Numerica 19, for the method.
     """
     phi = _door("features", features, (None, None, None), "B x m x p")
@@ -687,7 +689,8 @@ def bound_infimum(
     d_y = y.shape[2]
     curves = _CURVES.get(loss.name)
     if curves is None:
-        raise ValueError(f"no float bounds for the {loss.name} loss, only for {', '.join(_CURVES)}: use enclose_infimum")
+        known = " and ".join(_CURVES)
+        raise ValueError(f"no float bounds for the {loss.name} loss, only for {known}: use enclose_infimum")
     if loss.name == "logistic" and not ((y >= 0) & (y <= 1)).all():
         raise ValueError(f"logistic labels lie between 0 and 1, here between {y.min()} and {y.max()}")
     w = np.ones((count, m)) if weights is None else _door("weights", weights, (count, m), "B x m")
@@ -695,7 +698,10 @@ def bound_infimum(
     if not (w.min(axis=1, keepdims=True) > top * 2.0**-100).all():
         raise ValueError("weights must be positive and less than a factor of 2^100 apart")
     w = w / np.exp2(np.frexp(top)[1])
-    unit = np.exp2(np.frexp(np.abs(phi).max(axis=1, keepdims=True))[1])
+    exponents = np.frexp(np.abs(phi).max(axis=1, keepdims=True))[1]
+    if np.abs(exponents).max() > 400:
+        raise ValueError("the largest entry of a column of features must lie between 2^-400 and 2^400")
+    unit = np.exp2(exponents)
     phi = phi / unit
     if d_y > 1:
         phi, w = np.repeat(phi, d_y, axis=0), np.repeat(w, d_y, axis=0)
@@ -723,7 +729,7 @@ def _bound(phi: Floats, y: Floats, w: Floats, curves: _Curves) -> tuple[Floats, 
     """Lower bounds, upper bounds and R (n × p) for n instances of one output; see ``bound_infimum``."""
     (n, m, p), total = phi.shape, w.sum(axis=1)
     identity = np.eye(p)
-    basis = np.broadcast_to(identity, (n, p, p))
+    basis = np.tile(identity, (n, 1, 1))
     if m >= p:
         inverse = _inverse(_triangle(phi))
         tame = np.abs(inverse).max(axis=(1, 2), keepdims=True) <= 2.0**40
@@ -742,13 +748,14 @@ def _bound(phi: Floats, y: Floats, w: Floats, curves: _Curves) -> tuple[Floats, 
     across, wc = psi.transpose(0, 2, 1), w * c
     step = _times(across, w * slope)
     r = _times(basis, x) - _times(t, step)
+    r = np.where(np.abs(r).max(axis=1, keepdims=True) <= 2.0**200, r, 0.0)
     d = slope - c * _times(psi, step)
 
     # above
     sizes = np.abs(phi)
     h = _times(phi, r)
     value, error = curves.value(h, y)
-    away = _gamma(p) * _times(sizes, np.abs(r)) + 2.0**-800
+    away = _gamma(p) * _times(sizes, np.abs(r)) + _TINY
     above = (w * value).sum(axis=1) / total
     error = (w * (error + away)).sum(axis=1) / total + _gamma(2 * m + 10) * above
     upper = above + error * _SLACK
@@ -760,12 +767,12 @@ def _bound(phi: Floats, y: Floats, w: Floats, curves: _Curves) -> tuple[Floats, 
     a = (a + _gamma(m + 2 * p + 3) * (wc * length**2).sum(axis=1)) * _SLACK
     s = _times(t.transpose(0, 2, 1), _times(phi.transpose(0, 2, 1), w * d))
     noise = _gamma(m + p + 1) * _times(n_abs.transpose(0, 2, 1), w * np.abs(d))
-    rho = (np.sqrt((s**2).sum(axis=1)) + np.sqrt((noise**2).sum(axis=1)) + 2.0**-800) / (1.0 - a) * _SLACK
+    rho = (np.sqrt((s**2).sum(axis=1)) + np.sqrt((noise**2).sum(axis=1)) + _TINY) / (1.0 - a) * _SLACK
     eta = c * length * rho[:, None] * _SLACK
     star, error, g, bend, inside = curves.conjugate(d, y, eta)
     turn = _times(across, wc * g)
     turn_size = np.sqrt((turn**2).sum(axis=1)) + 2.0**-20 * (wc * (1.0 + np.abs(g)) * length).sum(axis=1)
-    spread = turn_size * rho + (w * (bend * eta**2 + error)).sum(axis=1)
+    spread = turn_size * rho + (w * (bend * eta**2 + error)).sum(axis=1) + _TINY
     below = _below(star, spread, w, total)
     lower = np.where(usable & (a <= 0.5) & inside.all(axis=1), below, -np.inf)
     star, error, _, _, inside = curves.conjugate(np.zeros_like(y), y, np.zeros_like(y))
@@ -791,37 +798,39 @@ def _cholesky(a: Floats) -> Floats:
 
 
 def _minimise(psi: Floats, y: Floats, w: Floats, curves: _Curves) -> Floats:
-    """Near-minimisers of Σ w ℓ(ψ x, y) by Newton's method; nothing is promised of them.
+    """Near-minimisers of Σ w ℓ(ψ x, y), Σ w = 1, by Newton's method; nothing is promised of them.
 
-    A row stops when the predicted decrease is below 1e-13: another step, which the certificate takes, squares
-    it. The damping only keeps the equations solvable.
+    Levenberg's damping starts where it is invisible and rises only where a step does not lower the loss. A
+    row stops when the predicted decrease is below 1e-13: the certificate takes one more step, which squares it.
     """
-    n, _, p = psi.shape
-    end = np.zeros((n, p))
-    index, x, identity = np.arange(n), np.zeros((n, p)), np.eye(p)
-    value = (w * curves.value(np.zeros_like(y), y)[0]).sum(axis=1)
-    for _ in range(60):
+    n, m, p = psi.shape
+    end, x = np.zeros((n, p)), np.zeros((n, p))
+    index, identity = np.arange(n), np.eye(p)
+    value = (w * curves.value(np.zeros((n, m)), y)[0]).sum(axis=1)
+    unit = np.einsum("bi,bij,bij->b", w, psi, psi) / p + _TINY
+    damping = np.full(n, _LEAST_DAMPING)
+    for _ in range(100):
         h = _times(psi, x)
         gradient = _times(psi.transpose(0, 2, 1), w * curves.slope(h, y))
         hessian = psi.transpose(0, 2, 1) @ ((w * curves.curvature(h, y))[:, :, None] * psi)
-        damping = np.trace(hessian, axis1=1, axis2=2) * 2.0**-50 + 2.0**-1000
-        step = np.linalg.solve(hessian + damping[:, None, None] * identity, -gradient[:, :, None])[:, :, 0]
+        hessian += (damping * unit)[:, None, None] * identity
+        step = np.linalg.solve(hessian, -gradient[:, :, None])[:, :, 0]
         decrement = -(gradient * step).sum(axis=1)
-        scale = np.ones(n := len(index))
-        for _ in range(40):
-            trial = x + scale[:, None] * step
-            there = (w * curves.value(_times(psi, trial), y)[0]).sum(axis=1)
-            worse = ~(there <= value - 1e-4 * scale * decrement + 8 * _U * value)
-            if not worse.any():
-                break
-            scale = np.where(worse, scale / 2, scale)
-        x = np.where(worse[:, None], x, trial)
-        value = np.where(worse, value, there)
-        stop = worse | (decrement <= 1e-13) 
+        there = (w * curves.value(_times(psi, x + step), y)[0]).sum(axis=1)
+        lower = there <= value - 1e-4 * decrement + 8 * _U * value
+        x = np.where(lower[:, None], x + step, x)
+        value = np.where(lower, there, value)
+        stop = (lower & (decrement <= 1e-13)) | (damping > 1e6)
+        damping = np.where(lower, np.maximum(damping / 30, _LEAST_DAMPING), np.maximum(damping * 10, 1e-4))
         if stop.any():
             end[index[stop]] = x[stop]
-            index, x, value, psi, y, w = (a[~stop] for a in (index, x, value, psi, y, w))
-            if not len(index):
+            if stop.all():
                 return end
+            index, x, value, unit, damping, psi, y, w = (
+                a[~stop] for a in (index, x, value, unit, damping, psi, y, w)
+            )
     end[index] = x
     return end
+
+
+_LEAST_DAMPING = 2.0**-50
