@@ -272,16 +272,17 @@ class Writer:
         if not self._lines and not isinstance(line, Run):
             raise RecordError(f"{self.path}: a record starts with its run, not with {type(line).__name__}.")
         data = _encode(line, self.path)
+        self._lines.append((line, data))  # before the bytes: an interrupt in between must not lose the line
         try:
             _write_all(self._file.fileno(), data)
         except (OSError, ValueError) as error:
+            self._lines.pop()
             # A torn line in the middle would make everything after it unreadable.
             with contextlib.suppress(OSError, ValueError):
                 self._file.truncate(self._size)
                 self._file.seek(self._size)
             raise _cannot_write(self.path, error) from error
         self._size += len(data)
-        self._lines.append((line, data))
 
     def finish(self, end: End) -> None:
         """End the record: run, variants by ``order``, lost, end; independent of the order of completion."""

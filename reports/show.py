@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from markupsafe import Markup, escape
 
-from reports.cards import Card, cards, readable_margin, verdict_words
+from reports.cards import Card, cards, verdict_words
 from reports.record import Counterexample, Lost, Variant
 from reports.typeset import matrix, number
 
@@ -110,14 +110,14 @@ def summary(variants: Sequence[Variant], lost: Sequence[Lost] = (), *, width: in
     """The lines that end a run: a row a claim, what was refuted as printed, what is not as expected."""
     found = cards(variants)
     rows: list[tuple[str, ...]] = [
-        ("claim", "printed", "repaired", "mutants", "cases", "least margin", "rung", "assumptions")
+        ("claim", "printed", "repaired", "mutants", "cases", "rung", "time", "assumptions")
     ]
     rows += [_row(card) for card in found]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     lines = []
     for row in rows:
         cells = [
-            c.rjust(w) if i in (3, 4, 5) else c.ljust(w)
+            c.rjust(w) if i in (3, 4, 6) else c.ljust(w)
             for i, (c, w) in enumerate(zip(row, widths, strict=False))
         ]
         lines.append(_cut("  ".join([*cells, row[-1]]).rstrip(), width))
@@ -251,10 +251,10 @@ def _row(card: Card) -> tuple[str, ...]:
     def verdicts(name: str) -> str:
         return "; ".join(dict.fromkeys(verdict_words(v) for v in card.family(name))) or "–"
 
-    said = [f"{status} {', '.join(names)}" for status in _STATUSES if (names := card.named(status))]
+    said = [f"{len(names)} {status}" for status in _STATUSES if (names := card.named(status))]
     return (
         card.claim, verdicts("printed"), verdicts("repaired"), f"{card.killed}/{card.mutants}",
-        str(card.effective), readable_margin(card.margin) or "–", card.rung or "–", "; ".join(said),
+        str(card.effective), card.rung or "–", f"{card.seconds:.1f} s", ", ".join(said),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
@@ -28,6 +28,7 @@ class Atoms:
             raise ValueError(f"the weights add up to {sum(self.weights.entries(), fmpq(0))}, not to 1")
 
     @classmethod
+    @cache
     def uniform(cls, m: int) -> Atoms:
         """The empirical measure of m samples. Raises ``ValueError`` for m = 0: an average needs a sample."""
         if m < 1:
@@ -39,12 +40,16 @@ class Atoms:
         """The number m of samples."""
         return self.weights.ncols()
 
+    @cached_property
+    def _is_uniform(self) -> bool:
+        first, *others = self.weights.entries()
+        return all(w == first for w in others)
+
     def product(self, a: fmpq_mat, b: fmpq_mat) -> fmpq_mat:
         """E[a bᵀ] for functions given by their values: rows of a (m × k) and b (m × l) are samples; k × l."""
-        weights = self.weights.entries()
-        if all(w == weights[0] for w in weights):
-            return a.transpose() * b * weights[0]
-        scaled = [w * e for w, row in zip(weights, b.table(), strict=True) for e in row]
+        if self._is_uniform:
+            return a.transpose() * b * self.weights[0, 0]
+        scaled = [w * e for w, row in zip(self.weights.entries(), b.table(), strict=True) for e in row]
         return a.transpose() * fmpq_mat(b.nrows(), b.ncols(), scaled)
 
 
@@ -96,16 +101,29 @@ class HeavyTail:
 
 @st.composite
 def heavy_tails(draw: st.DrawFn, finite_variance: bool | None = None) -> HeavyTail:
-    """Heavy tails with E|z| < ∞ at points (0, v); E z² finite, infinite or (None) either. Shrinks to x = y = v = 0."""
+    """Heavy tails with E|z| < ∞ at points (0, v); E z² finite, infinite or (None) either.
+
+    Shrinks to x = y = v = 0.
+    """
     base = draw(between(2, 4))
     # b r < 1 always; b² r < 1 iff the denominator exceeds b²
-    low, high = {None: (base + 1, 2 * base * base), True: (base * base + 1, 2 * base * base), False: (base + 1, base * base)}[finite_variance]
+    square = base * base
+    ranges = {None: (base + 1, 2 * square), True: (square + 1, 2 * square), False: (base + 1, square)}
+    low, high = ranges[finite_variance]
     ratio = fmpq(1, draw(between(low, high)))
     x, y, v = (fmpq(draw(integers())) for _ in range(3))
     return HeavyTail(x=x, y=y, base=base, ratio=ratio, w=fmpq(0), v=v)
 
 
-_DEFECTS = ("none", "none", "duplicated samples", "rank-deficient x", "z in span(x)", "z = 0", "x = 0 at a sample")
+_DEFECTS = (
+    "none",
+    "none",
+    "duplicated samples",
+    "rank-deficient x",
+    "z in span(x)",
+    "z = 0",
+    "x = 0 at a sample",
+)
 
 
 @cache
@@ -124,7 +142,8 @@ def training_inputs(
     mixed = draw(matrices(d_x, d_z, integers(1))) if defect == "z in span(x)" else None
     kept = draw(between(0, d_z - 1)) if defect == "z in span(x)" and d_z else 0
     unequal = weighted and draw(among(False, False, True))
-    table = draw(_samples(d_x + d_z, least, most, bound, unequal))
+    fewest = draw(among(least, max(least, most - 1)))  # long lists are rare: too few samples for slopes but 0
+    table = draw(_samples(d_x + d_z, fewest, most, bound, unequal))
     m = len(table)
     x = fmpq_mat(m, d_x, [e for row in table for e in row[1 : d_x + 1]])
     z = fmpq_mat(m, d_z, [e for row in table for e in row[d_x + 1 :]])
@@ -143,14 +162,17 @@ def training_inputs(
 
 
 @cache
-def _samples(width: int, least: int, most: int, bound: int, unequal: bool) -> st.SearchStrategy[list[list[int]]]:
+def _samples(
+    width: int, least: int, most: int, bound: int, unequal: bool
+) -> st.SearchStrategy[list[list[int]]]:
     weight = between(1, 3) if unequal else between(1, 1)
-    sample = st.tuples(weight, st.lists(integers(bound), min_size=width, max_size=width)).map(lambda r: [r[0], *r[1]])
+    features = st.lists(integers(bound), min_size=width, max_size=width)
+    sample = st.tuples(weight, features).map(lambda r: [r[0], *r[1]])
     return st.lists(sample, min_size=least, max_size=most)
 
 
 @st.composite
 def separable_labels(draw: st.DrawFn, features: fmpq_mat, d_y: int) -> fmpq_mat:
-    """Labels in {0, 1} (m × d_y) that a linear map of the features separates: y_ik = 1 where ⟨r_k, φ_i⟩ > 0."""
+    """Labels in {0, 1} (m × d_y) that linear maps of the features give: y_ik = 1 where ⟨r_k, φ_i⟩ > 0."""
     r = draw(matrices(features.ncols(), d_y))
     return fmpq_mat(features.nrows(), d_y, [int(e > 0) for e in (features * r).entries()])

@@ -174,7 +174,7 @@ class OutputwiseLoss:
             interval = self.domain(b)
             if interval is not None and not interval[0] <= a <= interval[1]:
                 raise ValueError(
-                    f"slope {a} is outside [{interval[0]}, {interval[1]}]: not a slope of {self.name} at y = {b}"
+                    f"slope {a} is outside [{interval[0]}, {interval[1]}]: no slope of {self.name}, y = {b}"
                 )
             total += self.slope_conjugate(a, b)
         return total
@@ -513,7 +513,7 @@ smoothed_hinge = OutputwiseLoss(
     curvature_array=lambda h, q: q * ((h > 0) & (h < 1)) + (1 - q) * ((h > -1) & (h < 0)),
     smoothness=fmpq(1),
 )
-"""Σ_k φ(y_k h_k), φ(t) = 0, (1 − t)²/2, 1/2 − t for t >= 1, 0 < t < 1, t <= 0: convex, once differentiable."""
+"""Σ_k φ(y_k h_k), φ(t) = 0, (1 − t)²/2, 1/2 − t for t >= 1, 0 < t < 1, t <= 0: convex and C¹."""
 
 
 # --- absolute, and a loss that is not convex ---------------------------------------------------------
@@ -595,7 +595,7 @@ class _CrossEntropy:
     name: str = "cross-entropy"
     convex: bool = True
     differentiable: bool = True
-    smoothness: fmpq | None = field(default=fmpq(7, 20))  # noqa: RUF009
+    smoothness: fmpq | None = field(default=fmpq(7, 20))
 
     def _softmax(self, h: Sequence[Number]) -> list[Number]:
         exact = self._exact_softmax([a for a in h if isinstance(a, fmpq)])
@@ -685,7 +685,7 @@ class _MulticlassHinge:
     smoothness: fmpq | None = None
 
     def pieces(self, h: Sequence[Number], y: Sequence[fmpq]) -> list[list[fmpq]]:
-        """The extreme slopes at h, one per class j that attains max_j (1[j ≠ c] + h_j) for a label of class c."""
+        """The extreme slopes at h, one per class j that attains max_j (1[j ≠ c] + h_j); y is class c."""
         c = _class_of(y)
         scores = [a + (j != c) for j, a in enumerate(h) if isinstance(a, fmpq)]
         if len(scores) < len(h):

@@ -35,17 +35,24 @@ __all__ = [
 def matrix(entries: Iterable[Iterable[object]], cols: int | None = None) -> fmpq_mat:
     """The exact matrix with the given rows; ``cols`` gives the width when there are no rows.
 
-    Raises ``ValueError`` for ragged rows, NaN and infinities, ``TypeError`` for float32 (see ``exact``).
+    Raises ``ValueError`` for ragged rows, NaN and infinities, ``TypeError`` for float32 (see ``exact``) and
+    for rows that are no sequences of numbers. A ``fmpq_mat`` is copied: what it is later, the copy is not.
     """
     if isinstance(entries, fmpq_mat):
-        return entries
+        return fmpq_mat(entries)
     if isinstance(entries, np.ndarray) and entries.ndim != 2:
         raise ValueError(f"a matrix needs two dimensions, got an array of shape {entries.shape}")
-    table = [[exact(entry) for entry in row] for row in entries]
+    table = [[exact(entry) for entry in _row(row)] for row in entries]
     width = len(table[0]) if table else (cols or 0)
     if any(len(row) != width for row in table):
         raise ValueError(f"the rows have different lengths {[len(row) for row in table]}")
     return fmpq_mat(len(table), width, [entry for row in table for entry in row])
+
+
+def _row(row: object) -> Iterable[object]:
+    if isinstance(row, str) or not isinstance(row, Iterable):
+        raise TypeError(f"{row!r} is no row: write a matrix as a list of rows, [[1, 2], [3, '1/2']]")
+    return row
 
 
 def zeros(m: int, n: int) -> fmpq_mat:
@@ -99,8 +106,15 @@ def null_space(a: fmpq_mat) -> fmpq_mat:
 
 
 def as_floats(a: fmpq_mat) -> np.ndarray:
-    """``a`` as a float64 array, every entry correctly rounded."""
-    flat = [int(e.p) / int(e.q) for e in a.entries()]
+    """``a`` as a float64 array, each entry correctly rounded. Raises ``ValueError`` for one out of range."""
+    try:
+        flat = [int(e.p) / int(e.q) for e in a.entries()]
+    except OverflowError:
+        large = [k for k, e in enumerate(a.entries()) if abs(e) >= 1 << 1023]
+        i, j = divmod(large[0], a.ncols())
+        raise ValueError(
+            f"the entry in row {i}, column {j} is 10^{len(str(int(a[i, j]))) - 1}: too large for float64"
+        ) from None
     return np.array(flat, dtype=np.float64).reshape(a.nrows(), a.ncols())
 
 
@@ -123,9 +137,9 @@ def _lists(size: int, entries: st.SearchStrategy[Any]) -> st.SearchStrategy[list
 def matrices_of_rank(draw: st.DrawFn, m: int, n: int, rank: int, bound: int = 2) -> fmpq_mat:
     """m × n integer matrices of exactly the given rank, as B C with B, C in echelon-like form plus noise.
 
-    B (m × r) has an r × r unit lower triangular block on consecutive rows (cyclically) from a drawn one and C (r × n) a unit upper triangular
-    block on columns, hence both have rank r whatever the other entries are.
-    Shrinks to the matrix with ``rank`` ones on a partial diagonal. Raises ``ValueError`` for an impossible rank.
+    B (m × r) has an r × r unit lower triangular block on consecutive rows (cyclically) from a drawn one and
+    C (r × n) a unit upper triangular block on columns, hence both have rank r whatever the other entries are.
+    Shrinks to the matrix with ``rank`` ones on a partial diagonal. Raises ``ValueError`` for other ranks.
     """
     if not 0 <= rank <= min(m, n):
         raise ValueError(f"no {m} x {n} matrix has rank {rank}")

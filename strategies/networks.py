@@ -1,26 +1,43 @@
-"""The architectures with their weights and their data: residual networks, plain networks, deep linear maps."""
+"""The architectures with their weights and data: residual networks, plain networks, deep linear maps."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
+from itertools import pairwise
 
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
 from strategies.activations import ACTIVATIONS
-from strategies.datasets import Atoms, Measure, training_inputs
+from strategies.datasets import Atoms, Measure, UniformPolynomials, training_inputs
 from strategies.instance import instance
 from strategies.losses import Loss, squared
 from strategies.matrices import hstack, matrices, matrices_of_rank, matrix, null_space
 from strategies.numbers import among, between, integers
 
-__all__ = ["Branch", "ChainOfBlocks", "DeepLinear", "Layer", "Move", "OneHiddenLayer", "ResNet", "branches", "chains_of_blocks", "deep_linear_maps", "moves", "one_hidden_layer_nets", "resnet", "resnets"]
+__all__ = [
+    "Branch",
+    "ChainOfBlocks",
+    "DeepLinear",
+    "Layer",
+    "Move",
+    "OneHiddenLayer",
+    "ResNet",
+    "branches",
+    "chains_of_blocks",
+    "deep_linear_maps",
+    "moves",
+    "one_hidden_layer_nets",
+    "resnet",
+    "resnets",
+]
 
 
 @instance
 class Layer:
-    """x ↦ σ(A x + c): ``weight`` A is out × in, ``bias`` c is out × 1, ``activation`` a name of ``ACTIVATIONS``."""
+    """x ↦ σ(A x + c): ``weight`` A is out × in, ``bias`` c out × 1, ``activation`` σ by its name."""
 
     weight: fmpq_mat
     bias: fmpq_mat
@@ -88,18 +105,21 @@ class ResNet:
         for name, shape in wanted.items():
             a = getattr(self, name)
             if (a.nrows(), a.ncols()) != shape:
-                raise ValueError(f"{name} is {a.nrows()} x {a.ncols()}; with X {m} x {d_x}, Z and Y given it must be {shape[0]} x {shape[1]}")
+                raise ValueError(
+                    f"{name} is {a.nrows()} x {a.ncols()}; with X {m} x {d_x}, Z and Y given it must be "
+                    f"{shape[0]} x {shape[1]}"
+                )
         if self.measure.size != m:
             raise ValueError(f"the measure has {self.measure.size} points for {m} samples")
-        if isinstance(self.measure, Atoms) is False and self.loss is not squared:
+        if not isinstance(self.measure, Atoms) and self.loss is not squared:
             raise ValueError("a continuous measure is exact for the squared loss only")
 
-    @property
+    @cached_property
     def Q(self) -> fmpq_mat:
         """The rows x_i + V z_i: m × d_x."""
         return self.X + self.Z * self.V.transpose()
 
-    @property
+    @cached_property
     def H(self) -> fmpq_mat:
         """The outputs h_i: m × d_y."""
         h = self.Q * self.W.transpose()
@@ -108,23 +128,29 @@ class ResNet:
     @property
     def constant(self) -> fmpq_mat:
         """The function 1 on the data: m × 1."""
-        m = self.X.nrows()
-        return fmpq_mat(m, 1, [1] * m) if isinstance(self.measure, Atoms) else fmpq_mat(m, 1, [int(i == 0) for i in range(m)])
+        return _ones(self.measure)
 
-    @property
+    @cached_property
     def features(self) -> fmpq_mat:
         """φ = [x, z] (with 1 if there is a bias), one row per sample."""
         return hstack(self.X, self.Z) if self.b is None else hstack(self.X, self.Z, self.constant)
 
     @property
     def R(self) -> fmpq_mat:
-        """[W, W V] (and b): the linear model on the features that this network is, d_y × (d_x + d_z [+ 1])."""
+        """[W, W V] (and b): the linear model on the features that this network is, d_y × the features."""
         r = hstack(self.W, self.W * self.V)
         return r if self.b is None else hstack(r, self.b)
 
 
 def resnet(
-    X: object, Z: object, Y: object, W: object, V: object, loss: Loss = squared, measure: Measure | None = None, b: object = None
+    X: object,
+    Z: object,
+    Y: object,
+    W: object,
+    V: object,
+    loss: Loss = squared,
+    measure: Measure | None = None,
+    b: object = None,
 ) -> ResNet:
     """The ResNet with the given data and weights: anything ``matrix`` reads (lists, float64 arrays, strings).
 
@@ -171,7 +197,7 @@ class OneHiddenLayer:
 
 @instance
 class DeepLinear:
-    """The factors W₁ (d_1 × d_0), …, W_{H+1} (d_{H+1} × d_H) of a deep linear map, in order of application."""
+    """The factors W₁ (d_1 × d_0), …, W_{H+1} (d_{H+1} × d_H) of a deep linear map, in this order."""
 
     weights: tuple[fmpq_mat, ...]
 
@@ -210,12 +236,17 @@ def branches(draw: st.DrawFn, d_x: int, d_z: int, kind: str | None = None, depth
     return Branch(layers=tuple(layers))
 
 
+_one_to_three = among(1, 2, 1, 2, 3)
+_seldom_one = among(0, 0, 1)
+_small = integers()
+
+
 @st.composite
 def resnets(
     draw: st.DrawFn,
-    d_y: st.SearchStrategy[int] | int = among(1, 2, 1, 2, 3),
-    extra_inputs: st.SearchStrategy[int] | int = among(0, 0, 1),
-    extra_residuals: st.SearchStrategy[int] | int = among(0, 0, 1),
+    d_y: st.SearchStrategy[int] | int = _one_to_three,
+    extra_inputs: st.SearchStrategy[int] | int = _seldom_one,
+    extra_residuals: st.SearchStrategy[int] | int = _seldom_one,
     rank: str = "any",
     branch: str | None = "any",
     loss: Loss = squared,
@@ -226,6 +257,7 @@ def resnets(
     bias: str = "none",
     v_bound: int = 2,
     determined: bool = False,
+    measure: str = "atoms",
 ) -> ResNet:
     """ResNets with small integer data and weights.
 
@@ -238,12 +270,15 @@ def resnets(
     not counted in the extras); the entries of V are at most ``v_bound``. The number of samples lies between
     1, or d_x + d_z if ``determined``, and d_x + d_z + ``spare_samples``. Labels are small integers, in
     {0, 1} or one-hot as the loss asks, or drawn from ``labels``; "none" leaves them 0, to be planted.
+    ``measure`` is "atoms" or "uniform polynomials": then x and z are polynomials on [0, 1], coefficients
+    take the place of samples, z is arbitrary and the loss must be squared.
     Shrinks towards one output, arbitrary Z and zero entries, and by deleting samples one by one.
     """
     n_y = draw(_dimension(d_y))
     n_x = max(1, n_y + draw(_dimension(extra_inputs)))
     n_z = max(1, n_y + draw(_dimension(extra_residuals)))
-    kind = branch if branch != "any" else draw(_branch_kinds)
+    continuous = {"atoms": False, "uniform polynomials": True}[measure]
+    kind = None if continuous else branch if branch != "any" else draw(_branch_kinds)
     made = None if kind is None else draw(branches(n_x, n_z, kind))
     augmented = bias == "augmented"
     full = min(n_y, n_x + augmented)
@@ -253,21 +288,25 @@ def resnets(
     b = draw(matrices(n_y, 1, integers(1))) if bias == "usual" else None
     features = n_x + n_z + 2 * augmented
     least, most = features if determined else 1, features + spare_samples
-    x, z, measure = draw(training_inputs(n_x, n_z, least, most, bound=bound, weighted=weighted))
+    weighted = weighted and not continuous
+    x, z, atoms = draw(training_inputs(n_x, n_z, least, most, bound=bound, weighted=weighted))
     m = x.nrows()
+    law: Measure = UniformPolynomials(degree=m) if continuous else atoms
     if augmented:
-        x, z, made = hstack(x, _ones(m)), hstack(z, _ones(m)), None
+        x, z, made = hstack(x, _ones(law)), hstack(z, _ones(law)), None
     elif made is not None:
         z = made(x)
     y = draw(_labels(loss, m, n_y, labels)) if labels != "none" else fmpq_mat(m, n_y)
-    return ResNet(X=x, Z=z, Y=y, W=w, V=v, loss=loss, measure=measure, b=b, branch=made)
+    return ResNet(X=x, Z=z, Y=y, W=w, V=v, loss=loss, measure=law, b=b, branch=made)
 
 
 _branch_kinds = st.sampled_from((None, None, "relu", "leaky relu", "abs", "step", "tanh", "linear", "affine"))
 
 
-def _ones(m: int) -> fmpq_mat:
-    return fmpq_mat(m, 1, [1] * m)
+def _ones(measure: Measure) -> fmpq_mat:
+    """The function 1: its values on the samples, or its coefficients."""
+    m = measure.size
+    return fmpq_mat(m, 1, [int(isinstance(measure, Atoms) or i == 0) for i in range(m)])
 
 
 def _dimension(d: st.SearchStrategy[int] | int) -> st.SearchStrategy[int]:
@@ -275,7 +314,9 @@ def _dimension(d: st.SearchStrategy[int] | int) -> st.SearchStrategy[int]:
 
 
 @cache
-def _labels(loss: Loss, m: int, d_y: int, entries: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | str) -> st.SearchStrategy[fmpq_mat]:
+def _labels(
+    loss: Loss, m: int, d_y: int, entries: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | str
+) -> st.SearchStrategy[fmpq_mat]:
     if loss.name in ("cross-entropy", "multi-class hinge"):
         classes = st.lists(st.integers(0, d_y - 1), min_size=m, max_size=m)
         return classes.map(lambda c: fmpq_mat(m, d_y, [int(k == j) for j in c for k in range(d_y)]))
@@ -294,10 +335,13 @@ def moves(draw: st.DrawFn, nets: st.SearchStrategy[ResNet]) -> Move:
 
 @st.composite
 def one_hidden_layer_nets(
-    draw: st.DrawFn, activation: str = "relu", inputs: st.SearchStrategy[int] = integers(), weights: st.SearchStrategy[int] = integers(),
+    draw: st.DrawFn,
+    activation: str = "relu",
+    inputs: st.SearchStrategy[int] = _small,
+    weights: st.SearchStrategy[int] = _small,
     units: int = 2,
 ) -> OneHiddenLayer:  # fmt: skip
-    """One-hidden-layer networks with the squared loss and small integers; X from ``inputs``, W₁ from ``weights``."""
+    """One-hidden-layer networks, squared loss, small integers; X from ``inputs``, W₁ from ``weights``."""
     m, d_x, d_1, d_y = draw(between(1, 3)), draw(between(1, 2)), draw(between(1, units)), draw(between(1, 2))
     x, y = draw(matrices(m, d_x, inputs)), draw(matrices(m, d_y))
     w1, w2 = draw(matrices(d_1, d_x, weights)), draw(matrices(d_y, d_1, integers(2)))
@@ -308,7 +352,7 @@ def one_hidden_layer_nets(
 class ChainOfBlocks:
     """h = w (x₁ + v₂ g₂(x₁)), x₁ = x + v₁ g₁(x): two residual blocks on scalars, with fixed g₁ and g₂.
 
-    Columns (m × 1): the inputs x (distinct), g₁(x), and the value, slope and curvature of g₂ at the m points x₁
+    Columns (m × 1): the inputs x (distinct), g₁(x), and value, slope and curvature of g₂ at the m points x₁
     (distinct), which is all that L and its first two derivatives in (w, v₁, v₂) see; polynomials with these
     values exist. Y are the labels; the loss is squared.
     """
@@ -338,14 +382,21 @@ class ChainOfBlocks:
 def chains_of_blocks(draw: st.DrawFn) -> ChainOfBlocks:
     """Chains at a critical point of L in (w, v₁, v₂), curved upwards in v₁: g₂'' has the sign that helps.
 
-    The residuals are orthogonal to x₁, to g₂(x₁) and to g₁(x)(1 + v₂ g₂'(x₁)), hence all three partial derivatives
-    vanish; four samples leave room for such residuals.
+    The residuals are orthogonal to x₁, to g₂(x₁) and to g₁(x)(1 + v₂ g₂'(x₁)), hence all three partial
+    derivatives vanish; four samples leave room for such residuals.
     """
     m = 4
     x = draw(st.lists(integers(3), min_size=m, max_size=m, unique=True))
     signs = [draw(among(1, -1)) for _ in range(3)]
-    g1 = draw(st.lists(integers(2), min_size=m, max_size=m).filter(lambda g: len({a + signs[1] * b for a, b in zip(x, g, strict=True)}) == m))
-    column = lambda entries: fmpq_mat(m, 1, list(entries))
+
+    def apart(g: list[int]) -> bool:
+        return len({a + signs[1] * b for a, b in zip(x, g, strict=True)}) == m
+
+    g1 = draw(st.lists(integers(2), min_size=m, max_size=m).filter(apart))
+
+    def column(entries: Iterable[object]) -> fmpq_mat:
+        return matrix([e] for e in entries)
+
     value, slope = draw(matrices(m, 1, integers(2))), draw(matrices(m, 1, integers(2)))
     w, v1, v2 = signs
     x1 = column(a + v1 * b for a, b in zip(x, g1, strict=True))
@@ -355,8 +406,16 @@ def chains_of_blocks(draw: st.DrawFn) -> ChainOfBlocks:
     bend = draw(between(0, 4))
     curvature = column((2**bend * ((e > 0) - (e < 0)) * w * v2) if bend else 0 for e in residual.entries())
     chain = ChainOfBlocks(
-        X=column(x), G1=column(g1), G2=value, G2_slope=slope, G2_curvature=curvature, Y=column([0] * m), w=w, v1=v1, v2=v2
-    )  # fmt: skip
+        X=column(x),
+        G1=column(g1),
+        G2=value,
+        G2_slope=slope,
+        G2_curvature=curvature,
+        Y=fmpq_mat(m, 1),
+        w=w,
+        v1=v1,
+        v2=v2,
+    )
     return replace(chain, Y=chain.H - residual)
 
 
@@ -364,6 +423,4 @@ def chains_of_blocks(draw: st.DrawFn) -> ChainOfBlocks:
 def deep_linear_maps(draw: st.DrawFn, depth: int = 3, width: int = 3) -> DeepLinear:
     """Deep linear maps with 2 … ``depth`` + 1 factors, widths 1 … ``width`` and small integer entries."""
     widths = draw(st.lists(st.integers(1, width), min_size=3, max_size=depth + 2))
-    return DeepLinear(
-        weights=tuple(draw(matrices(b, a, integers(2))) for a, b in zip(widths, widths[1:], strict=False))
-    )
+    return DeepLinear(weights=tuple(draw(matrices(b, a, integers(2))) for a, b in pairwise(widths)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -70,8 +71,8 @@ def exact(value: object) -> fmpq:
         return fmpq(value.numerator, value.denominator)
     if isinstance(value, np.floating) and not isinstance(value, np.float64):
         raise TypeError(
-            f"{value!r} has type {type(value).__name__}: its last digits are rounding, so it is not taken for an "
-            "exact number; convert with float() if it is meant to be one, or write '1/3'"
+            f"{value!r} has type {type(value).__name__}: only float64 is taken as it is: "
+            "convert with float(), or write the number meant, such as '1/3'"
         )
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -79,6 +80,8 @@ def exact(value: object) -> fmpq:
         return fmpq(*value.as_integer_ratio())
     if isinstance(value, str):
         try:
+            if re.search(r"[eE]\s*[+-]?\s*0*[1-9]\d{3,}", value):
+                raise ValueError  # 1e999999999 would only fill the memory
             fraction = Fraction(value)
         except (ValueError, ZeroDivisionError):
             raise ValueError(f"{value!r} is not an exact number such as '3' or '-3/2'") from None
@@ -86,5 +89,5 @@ def exact(value: object) -> fmpq:
     if isinstance(value, fmpz):
         return fmpq(value)
     raise TypeError(
-        f"{value!r} ({type(value).__name__}) is not an exact number: give an int, a float64, a Fraction or '-3/2'"
+        f"{value!r} ({type(value).__name__}) is no exact number: give an int, a float64, a Fraction or '-3/2'"
     )

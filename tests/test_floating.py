@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from flint import fmpq
+from flint import arb, ctx, fmpq, fmpq_mat
 
+from strategies.datasets import Atoms
+from strategies.losses import hinge, huber, logistic
+from strategies.matrices import matrix
 from strategies.networks import resnet
 from verify.oracles import floating
 from verify.oracles.exact import least_squares_value
-from verify.oracles.floating import find_minima, least_loss, planted_minima
+from verify.oracles.floating import bound_infimum, find_minima, least_loss, planted_minima
+from verify.oracles.infimum import enclose_infimum
 from verify.oracles.landscape import feature_gradient, loss
 
 SHAPES = [(20, 2, 3, 4), (10, 2, 2, 2), (12, 1, 3, 1), (9, 3, 4, 3), (6, 1, 2, 4)]
@@ -319,3 +325,156 @@ def test_global_random_generators_are_left_alone():
     planted_minima(9, 2, 3, 2, count=2, seed=0)
     assert (np.random.get_state()[1] == before[0]).all()
     assert (torch.get_rng_state() == before[1]).all()
+
+
+# --- bounds of a convex infimum ----------------------------------------------------------------------------
+
+
+def linear_problem(rng, kind, loss, least=1):
+    """Features, labels and weights of one instance of the kind named."""
+    m, p, d_y = (int(rng.integers(low, high)) for low, high in ((least, 16), (1, 5), (1, 3)))
+    features = rng.integers(-3, 4, (m, p)).astype(np.float64)
+    labels = rng.integers(0, 2, (m, d_y)).astype(np.float64)
+    weights = rng.integers(1, 4, m).astype(np.float64)
+    if kind == "dependent":
+        features = np.hstack([features, features[:, :1]])
+    elif kind == "separable":
+        labels = (features @ rng.integers(-2, 3, (p, d_y)) > 0).astype(np.float64)
+    elif kind == "ill-conditioned":
+        features = rng.standard_normal((m, p))
+        features[:, -1] = features[:, 0] + 10.0 ** -int(rng.integers(0, 16)) * features[:, -1]
+    elif kind == "scaled":
+        features, weights = features * 10.0 ** rng.integers(-40, 41, p), weights * 2.0**-900
+    elif kind == "soft":
+        labels = rng.integers(0, 5, (m, d_y)) / 4
+    elif kind == "normal":
+        features, labels = rng.standard_normal((m, p)), rng.random((m, d_y))
+        weights = 0.1 + rng.random(m)
+    return features, labels * (rng.choice([1.0, 3.0, 10.0]) if loss is huber else 1.0), weights
+
+
+def exact_infimum(features, labels, weights, loss):
+    parts = [as_fraction(w) for w in weights]
+    measure = Atoms(weights=fmpq_mat(1, len(parts), [w / sum(parts, fmpq(0)) for w in parts]))
+    return enclose_infimum(matrix(features), matrix(labels), loss, measure), measure
+
+
+def certainly_above(a, b):
+    return bool(arb(a) > arb(b))
+
+
+KINDS = ["integer", "dependent", "separable", "ill-conditioned", "scaled", "soft", "normal"]
+
+
+@pytest.mark.parametrize("loss", [logistic, huber], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("kind", KINDS)
+def test_float_bounds_hold_the_exact_infimum_between_them(kind, loss):
+    rng = np.random.default_rng(KINDS.index(kind))
+    for _ in range(60):
+        features, labels, weights = linear_problem(rng, kind, loss)
+        bounds = bound_infimum(features[None], labels[None], loss, weights[None])
+        truth, measure = exact_infimum(features, labels, weights, loss)
+        lower, upper = as_fraction(bounds.lower[0]), as_fraction(bounds.upper[0])
+        with ctx.workprec(200):
+            assert not certainly_above(lower, truth.upper)
+            assert not certainly_above(truth.lower, upper)
+            scores = matrix(features) * matrix(bounds.minimiser[0]).transpose()
+            samples = zip(measure.weights.entries(), scores.table(), matrix(labels).table(), strict=True)
+            there = sum((w * loss.value(h, y) for w, h, y in samples), fmpq(0))
+            assert not certainly_above(there, upper)
+
+
+@pytest.mark.parametrize("loss", [logistic, huber], ids=lambda loss: loss.name)
+def test_float_bounds_are_sharp_where_the_data_are_tame(loss):
+    rng = np.random.default_rng(2)
+    for m, p in ((20, 4), (60, 10), (200, 30)):
+        features = rng.integers(-8, 9, size=(20, m, p)) / 8.0
+        labels = rng.integers(0, 2, size=(20, m, 1)).astype(np.float64)
+        gaps = bound_infimum(features, labels, loss).gap
+        assert np.median(gaps) <= 1e-12
+        assert np.mean(gaps <= 1e-12) >= 0.9  # at m = 20 some labels are nearly separable
+
+
+def test_a_condition_of_ten_thousand_costs_the_bounds_about_four_digits():
+    rng = np.random.default_rng(3)
+    features = rng.standard_normal((30, 60, 5))
+    labels = rng.integers(0, 2, size=(30, 60, 1)).astype(np.float64)
+    features[:, :, 4] = features[:, :, 0] + 1e-4 * features[:, :, 4]
+    gaps = bound_infimum(features, labels, logistic).gap
+    assert 1e-13 < np.median(gaps) < 1e-9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float_bounds_stay_true_when_the_steps_are_wrong(kind, monkeypatch):
+    """Slopes 30 % too steep and curvatures made up: other R, D and C, wider bounds, never wrong ones."""
+    rng = np.random.default_rng(KINDS.index(kind) + 100)
+    honest = floating._CURVES["logistic"]
+    lie = replace(
+        honest,
+        slope=lambda h, y: 1.3 * honest.slope(h, y) + 0.01,
+        curvature=lambda h, y: 0.2 * honest.curvature(h, y) + 1e-3,
+    )
+    monkeypatch.setitem(floating._CURVES, "logistic", lie)
+    for _ in range(20):
+        features, labels, weights = linear_problem(rng, kind, logistic)
+        bounds = bound_infimum(features[None], labels[None], logistic, weights[None])
+        truth, _ = exact_infimum(features, labels, weights, logistic)
+        assert not certainly_above(as_fraction(bounds.lower[0]), truth.upper)
+        assert not certainly_above(truth.lower, as_fraction(bounds.upper[0]))
+
+
+def test_a_batch_and_its_instances_have_the_same_bounds_up_to_rounding():
+    rng = np.random.default_rng(4)
+    features = rng.standard_normal((7, 30, 4))
+    labels = rng.integers(0, 2, size=(7, 30, 2)).astype(np.float64)
+    whole = bound_infimum(features, labels, logistic)
+    for i in range(7):
+        alone = bound_infimum(features[i : i + 1], labels[i : i + 1], logistic)
+        assert abs(alone.upper[0] - whole.upper[i]) <= 1e-13
+        assert abs(alone.lower[0] - whole.lower[i]) <= 1e-12
+
+
+def test_labels_that_any_score_fits_and_features_that_say_nothing():
+    """No feature: the entropy of the labels. More features than samples: nothing can be gained by D."""
+    ones, half = np.ones((1, 3, 1)), np.full((1, 3, 1), 0.5)
+    silent = bound_infimum(0 * ones, half, logistic)
+    assert silent.lower[0] <= 1 <= silent.upper[0]
+    assert silent.gap[0] <= 1e-13
+    wide = bound_infimum(np.random.default_rng(0).standard_normal((1, 3, 5)), half, logistic)
+    assert wide.lower[0] <= 1 <= wide.upper[0]
+    assert wide.gap[0] <= 1e-12
+    separable = bound_infimum(ones, ones, logistic)
+    assert 0 >= separable.lower[0] >= -1e-13
+    assert separable.upper[0] <= 1e-10
+
+
+def test_exp2_and_log2_are_as_accurate_as_the_bounds_take_them_to_be():
+    rng = np.random.default_rng(5)
+    negative = -np.concatenate([rng.random(2000), 60 * rng.random(2000), 1000 * rng.random(500)])
+    positive = np.concatenate([1 + rng.random(2000), rng.random(2000), np.exp2(negative[-500:])])
+    with ctx.workprec(120):
+        for function, arguments, true in (
+            (np.exp2, negative, lambda x: arb(2) ** x),
+            (np.log2, positive, lambda x: x.log() / arb.const_log2()),
+        ):
+            for x, found in zip(arguments.tolist(), function(arguments).tolist(), strict=True):
+                value = true(arb(x))
+                assert abs(arb(found) - value) <= abs(value) * arb(2) ** -50
+
+
+def test_bad_requests_for_bounds_are_named():
+    x, y = np.ones((1, 3, 2)), np.ones((1, 3, 1))
+    with pytest.raises(ValueError, match="no float bounds for the hinge loss, only for logistic and Huber"):
+        bound_infimum(x, y, hinge)
+    with pytest.raises(ValueError, match=r"labels lie between 0 and 1, here between 2\.0"):
+        bound_infimum(x, 2 * y, logistic)
+    with pytest.raises(
+        ValueError, match=r"^labels has shape \(1, 3, 1\); it must be B x m x d_y, here 2 x 3"
+    ):
+        bound_infimum(np.ones((2, 3, 2)), y, logistic)
+    with pytest.raises(ValueError, match="weights must be positive"):
+        bound_infimum(x, y, logistic, np.array([[1.0, 0.0, 1.0]]))
+    with pytest.raises(ValueError, match=r"between 2\^-400 and 2\^400"):
+        bound_infimum(x * 1e200, y, logistic)
+    with pytest.raises(TypeError, match="features has dtype float32"):
+        bound_infimum(x.astype(np.float32), y, logistic)

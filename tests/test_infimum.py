@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from strategies.losses import (
     squared,
     tilted_double_well,
 )
-from strategies.matrices import as_floats, hstack, matrices, matrix, null_space, rows
+from strategies.matrices import as_floats, hstack, matrices, matrix, null_space, rows, vstack
 from verify.oracles.infimum import enclose_infimum
 from verify.oracles.linear_programs import Feasible, find_feasible
 
@@ -164,9 +164,7 @@ def answer_of(features, labels, loss, measure):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 4), st.integers(1, 3)), min_size=1, max_size=7)
-)
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 4), st.integers(1, 3)), min_size=1, max_size=7))
 def test_polyhedral_losses_of_one_feature_by_brute_force(samples):
     phi, quarter, parts = (list(column) for column in zip(*samples, strict=True))
     y, w = [fmpq(q, 4) for q in quarter], [fmpq(k, sum(parts)) for k in parts]
@@ -354,9 +352,7 @@ def test_attainment_agrees_with_stiemkes_alternative(data):
     features = data.draw(matrices(m, p))
     labels = [data.draw(st.sampled_from([fmpq(0), fmpq(1), fmpq(1, 2)])) for _ in range(m)]
     signed = (
-        fmpq_mat(
-            m, p, [e if y else -e for row, y in zip(features.table(), labels, strict=True) for e in row]
-        )
+        fmpq_mat(m, p, [e if y else -e for row, y in zip(features.table(), labels, strict=True) for e in row])
         if p
         else features
     )
@@ -372,28 +368,33 @@ def test_attainment_agrees_with_stiemkes_alternative(data):
         check_certificates(answer, features, y, loss, Atoms.uniform(m))
 
 
-def test_many_samples_are_decided_alike_without_the_linear_program(monkeypatch):
-    """Forty samples take the short cut; with the cut switched off the answers are the same."""
+def test_short_cuts_and_the_linear_program_decide_alike(monkeypatch):
+    """Few and many samples, attained, separable and partly separable: with the cut off the answers agree."""
     import verify.oracles.infimum as module
 
     rng = np.random.default_rng(3)
-    for planted in (False, True):
-        features = fmpq_mat(40, 3, rng.integers(-3, 4, 120).tolist())
+    for m, kind in product((6, 12, 40), ("random", "separable", "partly")):
+        features = fmpq_mat(m, 3, rng.integers(-3, 4, 3 * m).tolist())
         scores = (features * matrix([[1], [-2], [1]])).entries()
-        y = [int(s > 0) if planted else int(k) for s, k in zip(scores, rng.integers(0, 2, 40), strict=True)]
+        y = [int(s > 0) if kind != "random" else int(rng.integers(0, 2)) for s in scores]
+        if kind == "partly":
+            features = hstack(features, fmpq_mat(m, 1, [int(i < 4) for i in range(m)]))
+            features, y = vstack(features, fmpq_mat(2, 4, [0, 0, 0, 1] * 2)), [*y, 0, 1]
         for loss, labels in (
-            (logistic, fmpq_mat(40, 1, y)),
-            (cross_entropy, fmpq_mat(40, 2, [e for k in y for e in (k, 1 - k)])),
+            (logistic, fmpq_mat(len(y), 1, y)),
+            (cross_entropy, fmpq_mat(len(y), 2, [e for k in y for e in (k, 1 - k)])),
         ):
-            monkeypatch.setattr(module, "_MANY", 24)
-            quick = enclose_infimum(features, labels, loss, Atoms.uniform(40))
-            monkeypatch.setattr(module, "_MANY", 10**6)
-            slow = enclose_infimum(features, labels, loss, Atoms.uniform(40))
+            quick = enclose_infimum(features, labels, loss, Atoms.uniform(len(y)))
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "_decide_quickly", lambda *arguments: None)
+                slow = enclose_infimum(features, labels, loss, Atoms.uniform(len(y)))
             assert quick.attained is slow.attained
             assert max(quick.gap, slow.gap) <= 1e-8
             assert not certainly_above(quick.lower, slow.upper)
             assert not certainly_above(slow.lower, quick.upper)
-            assert quick.attained is not planted
+            check_certificates(quick, features, labels, loss, Atoms.uniform(len(y)))
+            if quick.attained is False:
+                assert any((features * quick.direction.transpose()).entries())
 
 
 # --- start, bad input --------------------------------------------------------------------------------------

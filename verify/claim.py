@@ -15,6 +15,7 @@ pytest collects one test per variant.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -94,7 +95,12 @@ class Verdict:
 
 
 def decide(
-    truth: bool | None, *, why: str, values: Mapping[str, Any] | None = None, margin: Number | None = None, rung: Rung = Rung.EXACT
+    truth: bool | None,
+    *,
+    why: str,
+    values: Mapping[str, Any] | None = None,
+    margin: Number | None = None,
+    rung: Rung = Rung.EXACT,
 ) -> Verdict:
     """The verdict of a yes-or-no question; None, where it could not be decided, is inconclusive.
 
@@ -125,7 +131,9 @@ def _ends(value: Any) -> tuple[fmpq | arb, fmpq | arb]:
     if isinstance(value, Fraction):
         return (fmpq(value.numerator, value.denominator),) * 2
     if isinstance(value, float):
-        raise TypeError(f"{value!r} is a float: convert it with strategies.numbers.exact, or enclose it in an arb")
+        raise TypeError(
+            f"{value!r} is a float: convert it with strategies.numbers.exact, or enclose it in an arb"
+        )
     return _ends(value.lower)[0], _ends(value.upper)[1]
 
 
@@ -140,7 +148,9 @@ def _rung(*ends: fmpq | arb) -> Rung:
 RESOLUTION = Fraction(1, 10**8)
 
 
-def decide_equal(left: Any, right: Any, *, named: Sequence[str] = ("left", "right"), why: str = "") -> Verdict:
+def decide_equal(
+    left: Any, right: Any, *, named: Sequence[str] = ("left", "right"), why: str = ""
+) -> Verdict:
     """Decide left = right for exact numbers, balls or two-sided bounds (``lower``, ``upper``).
 
     Rationals are compared exactly. Otherwise *refuted* means that the enclosures are disjoint, with the
@@ -154,7 +164,9 @@ def decide_equal(left: Any, right: Any, *, named: Sequence[str] = ("left", "righ
     for low, high in ((b, c), (d, a)):
         gap = _difference(high, low)
         if gap > 0:
-            return Verdict(REFUTED, rung, gap, values, why or f"{named[0]} and {named[1]} differ by {_number(gap)}.")
+            return Verdict(
+                REFUTED, rung, gap, values, why or f"{named[0]} and {named[1]} differ by {_number(gap)}."
+            )
     if rung is Rung.EXACT and a == b and c == d:
         return Verdict(HOLDS, rung, fmpq(0), values, why)
     width = arb.max(arb(b), arb(d)) - arb.min(arb(a), arb(c))
@@ -164,7 +176,9 @@ def decide_equal(left: Any, right: Any, *, named: Sequence[str] = ("left", "righ
     return Verdict(INCONCLUSIVE, rung, None, values, "the enclosures overlap and are too wide to call equal")
 
 
-def decide_at_most(left: Any, right: Any, *, named: Sequence[str] = ("left", "right"), why: str = "") -> Verdict:
+def decide_at_most(
+    left: Any, right: Any, *, named: Sequence[str] = ("left", "right"), why: str = ""
+) -> Verdict:
     """Decide left <= right for exact numbers, balls or two-sided bounds; the margin is the slack or the excess.
 
     Enclosures that overlap without deciding are *inconclusive* unless they are as close as ``decide_equal``
@@ -174,7 +188,9 @@ def decide_at_most(left: Any, right: Any, *, named: Sequence[str] = ("left", "ri
     values, rung = {named[0]: left, named[1]: right}, _rung(a, b, c, d)
     slack, excess = _difference(c, b), _difference(a, d)
     if excess > 0:
-        return Verdict(REFUTED, rung, excess, values, why or f"{named[0]} exceeds {named[1]} by {_number(excess)}.")
+        return Verdict(
+            REFUTED, rung, excess, values, why or f"{named[0]} exceeds {named[1]} by {_number(excess)}."
+        )
     if slack >= 0:
         return Verdict(HOLDS, rung, slack, values, why)
     close = decide_equal(left, right, named=named, why=why)
@@ -207,11 +223,20 @@ def all_of(*verdicts: Verdict) -> Verdict:
                 return verdict
     margins = [v.margin for v in counted if v.margin is not None]
     values = {name: value for v in counted for name, value in v.values.items()}
-    return Verdict(HOLDS, max(v.rung for v in counted), min(margins, key=_sortable) if margins else None, values, counted[0].why)
+    return Verdict(
+        HOLDS,
+        max(v.rung for v in counted),
+        min(margins, key=_sortable) if margins else None,
+        values,
+        counted[0].why,
+    )
 
 
 def _sortable(number: Number) -> float:
-    return float(number.mid()) if isinstance(number, arb) else float(Fraction(str(number)))
+    try:
+        return float(number.mid()) if isinstance(number, arb) else float(Fraction(str(number)))
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _number(number: Any) -> str:
@@ -268,16 +293,27 @@ class Claim:
     conclude: Conclusion
 
 
-def _variant(name: str, expected: Outcome, draws: SearchStrategy[Any], conclude: Conclusion | None, says: str, options: dict[str, Any]) -> Callable[[Any], Any]:
+def _variant(
+    name: str,
+    expected: Outcome,
+    draws: SearchStrategy[Any],
+    conclude: Conclusion | None,
+    says: str,
+    options: dict[str, Any],
+) -> Callable[[Any], Any]:
     if not (name.isascii() and name.isprintable()):
         raise ValueError(f"variant name {name!r}: use printable ASCII, it becomes a pytest id")
     if expected not in (HOLDS, REFUTED):
         raise ValueError(f"variant {name!r} expects {expected!r}: say HOLDS or REFUTED")
     if not isinstance(draws, SearchStrategy):
-        raise TypeError(f"variant {name!r} draws from {draws!r}, which is not a Hypothesis strategy (call it?)")
+        raise TypeError(
+            f"variant {name!r} draws from {draws!r}, which is not a Hypothesis strategy (call it?)"
+        )
     known = {"needs", "examples", "reaches", "recheck", "note"}
     if unknown := options.keys() - known:
-        raise TypeError(f"variant {name!r} has no option {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+        raise TypeError(
+            f"variant {name!r} has no option {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
+        )
     examples = options.get("examples", 100)
     variant = Variant(
         name=name, expected=expected, draws=draws, conclude=conclude, sentence=says,
@@ -285,7 +321,9 @@ def _variant(name: str, expected: Outcome, draws: SearchStrategy[Any], conclude:
         reaches=dict(options.get("reaches") or {}), recheck=options.get("recheck"), note=options.get("note", ""),
     )  # fmt: skip
     if variant.needs > variant.examples:
-        raise ValueError(f"variant {name!r} needs {variant.needs} effective instances of only {variant.examples} drawn")
+        raise ValueError(
+            f"variant {name!r} needs {variant.needs} effective instances of only {variant.examples} drawn"
+        )
 
     def add(function: Any) -> Any:
         if isinstance(getattr(function, "claim", None), Claim):
@@ -301,13 +339,21 @@ def printed(expected: Outcome, draws: SearchStrategy[Any], **options: Any) -> Ca
     return _variant("printed", expected, draws, None, "", options)
 
 
-def repaired(says: str, draws: SearchStrategy[Any], *, conclude: Conclusion | None = None, **options: Any) -> Callable[[Any], Any]:
+def repaired(
+    says: str, draws: SearchStrategy[Any], *, conclude: Conclusion | None = None, **options: Any
+) -> Callable[[Any], Any]:
     """The corrected sentence ``says`` (LaTeX), where the printed one is false: must hold."""
     return _variant("repaired", HOLDS, draws, conclude, says, options)
 
 
 def drop(
-    assumption: str, expected: Outcome, draws: SearchStrategy[Any], *, conclude: Conclusion | None = None, says: str = "", **options: Any
+    assumption: str,
+    expected: Outcome,
+    draws: SearchStrategy[Any],
+    *,
+    conclude: Conclusion | None = None,
+    says: str = "",
+    **options: Any,
 ) -> Callable[[Any], Any]:
     """An ablation: the same sentence on instances that violate ``assumption``.
 
@@ -316,7 +362,14 @@ def drop(
     return _variant(f"drop:{assumption}", expected, draws, conclude, says, options)
 
 
-def mutant(name: str, draws: SearchStrategy[Any], *, conclude: Conclusion | None = None, says: str = "", **options: Any) -> Callable[[Any], Any]:
+def mutant(
+    name: str,
+    draws: SearchStrategy[Any],
+    *,
+    conclude: Conclusion | None = None,
+    says: str = "",
+    **options: Any,
+) -> Callable[[Any], Any]:
     """A false neighbour of the claim, named by what it says; the oracle must refute it."""
     return _variant(f"mutant:{name}", REFUTED, draws, conclude, says, options)
 
@@ -347,8 +400,12 @@ def claim(
             raise TypeError(f"{key} has no @printed variant: say what the sentence itself must come to")
         if twice := {n for n in names if names.count(n) > 1}:
             raise TypeError(f"{key} has two variants named {', '.join(sorted(twice))}")
-        if missing := [n for n in names if n.startswith("drop:") and not _names_an_assumption(n, assumes or {})]:
-            raise TypeError(f"{key} drops {', '.join(missing)}, which assumes={list(assumes or {})} does not name")
+        if missing := [
+            n for n in names if n.startswith("drop:") and not _names_an_assumption(n, assumes or {})
+        ]:
+            raise TypeError(
+                f"{key} drops {', '.join(missing)}, which assumes={list(assumes or {})} does not name"
+            )
         made = Claim(
             key=key, where=where, says=says, title=(function.__doc__ or function.__name__).strip().splitlines()[0],
             assumes=dict(assumes or {}), equivalent=dict(equivalent or {}),

@@ -22,30 +22,25 @@ import pytest
 
 from reports.record import Counterexample, End, Lost, RecordError, Run, Writer, find, read
 from reports.record import Variant as VariantRecord
-from verify.claim import REFUTED, Variant
+from verify.claim import REFUTED, Claim, Variant
 
 PROFILES = ("quick", "thorough", "nightly")
-DEFAULT_RECORD = Path(".verify") / "run.jsonl"
+DEFAULT_RECORD = os.path.join(".verify", "run.jsonl")
 IS_VARIANT = re.compile(r"\[(printed|repaired|(drop|mutant):.+)\]", re.DOTALL)
 """In the node id: all that an xdist controller knows of a test."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("verify", "theorems on trial")
+    many = {"action": "append", "default": [], "metavar": "KEY"}
+    group.addoption("--claim", **many, help="only this claim, e.g. KB19/thm1 (repeatable)")
+    group.addoption("--paper", **many, help="only this paper's claims, e.g. KB19 (repeatable)")
     group.addoption(
-        "--claim", action="append", default=[], metavar="KEY", help="only this claim, e.g. KB19/thm1 (repeatable)"
-    )
-    group.addoption(
-        "--paper", action="append", default=[], metavar="KEY", help="only this paper's claims, e.g. KB19 (repeatable)"
-    )
-    group.addoption(
-        "--record", metavar="PATH", type=Path, default=DEFAULT_RECORD,
+        "--record", metavar="PATH", default=DEFAULT_RECORD,
         help=f"where the record goes (default {DEFAULT_RECORD}); with --replay, where it is read",
     )  # fmt: skip
-    group.addoption("--report", metavar="PATH", type=Path, help="also write the HTML page")
-    group.addoption(
-        "--replay", metavar="ID", help="decide one recorded counterexample again, from its exact instance alone"
-    )
+    group.addoption("--report", metavar="PATH", help="also write the HTML page")
+    group.addoption("--replay", metavar="ID", help="decide one counterexample of the record again")
     group.addoption(
         "--time-limit", metavar="SECONDS", type=float,
         help="wall clock for the whole run; what does not fit is recorded as not run, and fails",
@@ -69,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _register_profiles() -> None:
-    """The names --hypothesis-profile accepts; parents named, or Hypothesis' ``ci`` would freeze every seed."""
+    """The names --hypothesis-profile accepts; the parent is named, or ``ci`` freezes all seeds."""
     from hypothesis import settings
     from hypothesis.errors import InvalidArgument
 
@@ -82,9 +77,9 @@ def _register_profiles() -> None:
 
 def _variant(item: pytest.Item) -> Variant | None:
     """The variant an item puts on trial, or None for any other test."""
-    callspec = getattr(item, "callspec", None)
-    variant = callspec.params.get("variant") if callspec else None
-    return variant if isinstance(variant, Variant) else None
+    if not isinstance(getattr(getattr(item, "function", None), "claim", None), Claim):
+        return None
+    return item.callspec.params["variant"]  # type: ignore[attr-defined, no-any-return]
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -105,6 +100,7 @@ class Session:
         self.is_worker = worker_input is not None
         self.started: float = worker_input["verify_started"] if worker_input else time.time()
         self.seed: str = worker_input["verify_seed"] if worker_input else self._seed()
+        self.record_path = config.invocation_params.dir / config.getoption("--record")
         self.order: dict[str, int] = {}
         self.to_replay: Counterexample | None = None
         self.replayed: list[str] = []
@@ -117,7 +113,7 @@ class Session:
         self.trouble: list[str] = []
 
     def _seed(self) -> str:
-        """The quick profile is the same run every time; the others look elsewhere each time, also under CI=true."""
+        """The quick profile is the same run every time; the others look elsewhere each time, also in CI."""
         given = self.config.getoption("hypothesis_seed", None)
         if given is not None:
             return str(given)
@@ -160,16 +156,17 @@ class Session:
         return {i for i, v in variants.items() if v.claim.key in claims or v.claim.paper.key in papers}
 
     def _to_replay(self, id: str, variants: dict[pytest.Item, Variant]) -> set[pytest.Item]:
-        path = self.config.getoption("--record")
+        path = self.record_path
         try:
             recorded = find(read(path), id)
         except RecordError as error:
             raise pytest.UsageError(f"--replay {id}: {error}") from None
-        kept = {i for i, v in variants.items() if (v.claim.key, v.name) == (recorded.claim, recorded.variant)}
+        wanted = recorded.claim, recorded.variant
+        kept = {item for item, v in variants.items() if (v.claim.key, v.name) == wanted}
         if not kept:
             raise pytest.UsageError(
-                f"--replay {id}: {path} has it for {recorded.claim} [{recorded.variant}], which is not among the "
-                "collected claims: give the file that holds the claim"
+                f"--replay {id}: {path} has it for {recorded.claim} [{recorded.variant}], which is not among "
+                "the collected claims: give the file that holds the claim"
             )
         self.to_replay = recorded.counterexample
         return kept
@@ -207,7 +204,8 @@ class Session:
 
             record = broken(variant, call.excinfo.value, item.nodeid)
         if record is not None:  # as a string, so that xdist can carry it
-            report.verify_record = json.dumps(replace(record, order=self.order.get(item.nodeid, 0)).to_json())
+            record = replace(record, order=self.order.get(item.nodeid, 0))
+            report.verify_record = json.dumps(record.to_json())
         return report  # type: ignore[no-any-return]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -227,17 +225,18 @@ class Session:
             return
         try:
             if self.writer is None:
-                self.writer = Writer(self.config.getoption("--record"))
+                self.writer = Writer(self.record_path)
                 self.writer.write(self._run())
             self.writer.write(line)
         except RecordError as error:
             self.trouble.append(str(error))
 
     def _run(self) -> Run:
+        command = shlex.join(["pytest", *self.config.invocation_params.args])
+        seed = int(self.seed) if self.seed.lstrip("-").isdigit() else None
         return Run(
-            started=_now(self.started), profile=self.profile,
-            seed=int(self.seed) if self.seed.lstrip("-").isdigit() else None, versions=_versions(),
-            commit=_commit(self.config.rootpath), command=shlex.join(["pytest", *self.config.invocation_params.args]),
+            started=_now(self.started), profile=self.profile, seed=seed, versions=_versions(),
+            commit=_commit(self.config.rootpath), command=command,
         )  # fmt: skip
 
     # --- the end -------------------------------------------------------------------------------------
@@ -253,7 +252,7 @@ class Session:
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def _finish(self, exit_status: int) -> None:
-        """End the record and write the page. Whatever fails here, the results must still reach the terminal."""
+        """End the record and write the page. Whatever fails, the results must reach the terminal."""
         undecided = {n for n in self.selected if IS_VARIANT.search(n)} - {v.nodeid for v in self.variants}
         end = End(
             complete=not (undecided or self.lost or self.uncollected), exit_status=exit_status,
@@ -273,7 +272,7 @@ class Session:
         try:
             from reports.page import write_page
 
-            write_page(read(self.config.getoption("--record")), page)
+            write_page(read(self.record_path), self.config.invocation_params.dir / page)
         except Exception as error:
             self.trouble.append(f"{page} was not written: {error} ({type(error).__name__})")
 
@@ -287,8 +286,8 @@ class Session:
 
             lines = summary(self.variants, self.lost, width=terminalreporter._tw.fullwidth)
             if not self.trouble:
-                page = self.config.getoption("--report")
-                lines.append(f"record: {self.config.getoption('--record')}" + (f"   report: {page}" if page else ""))
+                record, page = self.config.getoption("--record"), self.config.getoption("--report")
+                lines.append(f"record: {record}" + (f"   report: {page}" if page else ""))
             for line in lines:
                 terminalreporter.write_line(line)
         for line in self.trouble:
@@ -320,8 +319,8 @@ def put_on_trial(request: pytest.FixtureRequest) -> Callable[[Variant], None]:
             record = run(variant, budget=budget, seed_text=session.seed, seconds=seconds, nodeid=item.nodeid)
         except pytest.skip.Exception as skipped:  # a skipped claim would look like one that was tested
             pytest.fail(
-                f"{variant.claim.key} [{variant.name}] skipped itself ({skipped.msg}): return vacuous(…) where the "
-                "premises fail and inconclusive(…) where the conclusion cannot be decided",
+                f"{variant.claim.key} [{variant.name}] skipped itself ({skipped.msg}): return vacuous(…) "
+                "where the premises fail and inconclusive(…) where the conclusion cannot be decided",
                 pytrace=False,
             )
         item.stash[RECORD] = record
@@ -345,7 +344,8 @@ def _replay(item: pytest.Item, recorded: Counterexample, variant: Variant) -> No
         if verdict.outcome is REFUTED:
             item.stash[REPLAYED] = f"{head} is still refuted: {verdict.why}"
             return
-        item.stash[REPLAYED] = f"{head} is no longer refuted but {verdict.outcome.value}. {verdict.why}".rstrip()
+        now = verdict.outcome.value
+        item.stash[REPLAYED] = f"{head} is no longer refuted but comes to {now!r}. {verdict.why}".rstrip()
     pytest.fail(item.stash[REPLAYED], pytrace=False)
 
 
@@ -353,7 +353,8 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": sys.version.split()[0]}
-    for name in ("loss-landscape-verify", "hypothesis", "pytest", "numpy", "scipy", "python-flint", "sympy", "torch"):
+    libraries = ("hypothesis", "pytest", "numpy", "scipy", "python-flint", "sympy", "torch")
+    for name in ("loss-landscape-verify", *libraries):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

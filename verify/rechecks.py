@@ -101,7 +101,9 @@ def no_improvement(instance: dict[str, Any]) -> bool:
     p = number(instance["measure"]["weights"])[0]
     m, dx, dz, dy = len(X), len(X[0]), len(Z[0]), len(W)
     Q = [[X[i][a] + sum(V[a][b] * Z[i][b] for b in range(dz)) for a in range(dx)] for i in range(m)]
-    L = sum(p[i] * (sum(W[k][a] * Q[i][a] for a in range(dx)) - Y[i][k]) ** 2 for i in range(m) for k in range(dy))
+    L = sum(
+        p[i] * (sum(W[k][a] * Q[i][a] for a in range(dx)) - Y[i][k]) ** 2 for i in range(m) for k in range(dy)
+    )
     kept = []  # Gram-Schmidt: an orthogonal basis of the columns of X under the weights
     for a in range(dx):
         v = [X[i][a] for i in range(m)]
@@ -113,7 +115,9 @@ def no_improvement(instance: dict[str, Any]) -> bool:
     on_x = sum(p[i] * Y[i][k] ** 2 for i in range(m) for k in range(dy))
     for u in kept:
         for k in range(dy):
-            on_x -= sum(p[i] * u[i] * Y[i][k] for i in range(m)) ** 2 / sum(p[i] * u[i] ** 2 for i in range(m))
+            on_x -= sum(p[i] * u[i] * Y[i][k] for i in range(m)) ** 2 / sum(
+                p[i] * u[i] ** 2 for i in range(m)
+            )
     return L >= on_x
 
 
@@ -213,7 +217,10 @@ def weighted_loss_is_worse(instance: dict[str, Any]) -> bool:
                 for b in range(dz):
                     J[i][k][at + a * dz + b] = W[k][a] * Z[i][b]
     hess = [
-        [sum(2 * C[i][k] * p[i] * J[i][k][s] * J[i][k][t] for i in range(m) for k in range(dy)) for t in range(n)]
+        [
+            sum(2 * C[i][k] * p[i] * J[i][k][s] * J[i][k][t] for i in range(m) for k in range(dy))
+            for t in range(n)
+        ]
         for s in range(n)
     ]
     for k in range(dy):

@@ -1,6 +1,5 @@
 """Kawaguchi & Bengio (2019), Appendix C: the assumption on the output dimension."""
 
-from dataclasses import replace
 
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
@@ -8,10 +7,24 @@ from hypothesis import strategies as st
 from strategies.critical import planted_critical_points, planted_minima
 from strategies.instance import instance
 from strategies.losses import label_weighted_squared, squared
-from strategies.matrices import columns, hstack, identity, matrices, rows
+from strategies.matrices import hstack, identity, matrices
 from strategies.networks import DeepLinear, ResNet, deep_linear_maps
 from strategies.numbers import between, integers
-from verify import HOLDS, REFUTED, Verdict, all_of, claim, decide, decide_at_most, decide_equal, drop, mutant, printed, repaired, vacuous
+from verify import (
+    HOLDS,
+    REFUTED,
+    Verdict,
+    all_of,
+    claim,
+    decide,
+    decide_at_most,
+    decide_equal,
+    drop,
+    mutant,
+    printed,
+    repaired,
+    vacuous,
+)
 from verify.oracles.exact import independent_columns
 from verify.oracles.landscape import at_local_minimum, basis_infimum, loss
 from verify.papers import KB19
@@ -58,7 +71,10 @@ def near_the_image(model: LinearModel) -> Verdict:
             return decide(near and w * v == model.R2, why="the constructed (W, W V) is not near")
     rank = hstack(model.R1, model.R2).rank()
     if rank > d_x:
-        return decide(False, why=f"rank [R1, R2] = {rank} exceeds d_x = {d_x} >= rank [W, W V], and ranks do not drop nearby.")
+        return decide(
+            False,
+            why=f"rank [R1, R2] = {rank} exceeds d_x = {d_x} >= rank [W, W V], and ranks do not drop nearby.",
+        )
     return vacuous("R1 has no full-rank neighbour, and [R1, R2] has small rank")
 
 
@@ -69,14 +85,32 @@ def near_the_image(model: LinearModel) -> Verdict:
     says=r"\min(d_y,d_x) > d_z \Rightarrow \{(W, WV)\} \not\subseteq \{(R^{(1)}, R^{(2)})\}",
     assumes={"d_y <= d_x": r"d_y \le d_x"},
 )
-@printed(REFUTED, linear_models(enough_inputs, narrow=True), recheck=image_is_contained,
-         note="W V is a d_y x d_z matrix whatever the dimensions: the inclusion always holds; density is what matters")  # fmt: skip
-@repaired(r"\overline{\{(W, WV)\}} = \{(R^{(1)}, R^{(2)})\} \iff d_y \le d_x \text{ (or } d_z = 0\text{)}, \text{ whatever } d_z",
-          linear_models(enough_inputs) | linear_models(enough_inputs, narrow=True), examples=80, conclude=near_the_image)  # fmt: skip
+@printed(
+    REFUTED,
+    linear_models(enough_inputs, narrow=True),
+    recheck=image_is_contained,
+    note="W V is a d_y x d_z matrix whatever the dimensions: the inclusion always holds; density is what matters",
+)
+@repaired(
+    r"\overline{\{(W, WV)\}} = \{(R^{(1)}, R^{(2)})\} \iff d_y \le d_x \text{ (or } d_z = 0\text{)}, \text{ whatever } d_z",
+    linear_models(enough_inputs) | linear_models(enough_inputs, narrow=True),
+    examples=80,
+    conclude=near_the_image,
+)
 @drop("d_y <= d_x", REFUTED, linear_models(too_few_inputs), conclude=near_the_image)
-@mutant("the image is everything", linear_models(enough_inputs), conclude=lambda m: decide(
-    hstack(m.R1, m.R2).rank() == m.R1.rank(), why="col R2 is not inside col R1, so (R1, R2) is no (W, W V)."))  # fmt: skip
-@mutant("d_y <= d_z suffices", linear_models(too_few_inputs), conclude=lambda m: near_the_image(m) if m.R1.nrows() <= m.R2.ncols() else vacuous("d_y > d_z"))
+@mutant(
+    "the image is everything",
+    linear_models(enough_inputs),
+    conclude=lambda m: decide(
+        hstack(m.R1, m.R2).rank() == m.R1.rank(),
+        why="col R2 is not inside col R1, so (R1, R2) is no (W, W V).",
+    ),
+)
+@mutant(
+    "d_y <= d_z suffices",
+    linear_models(too_few_inputs),
+    conclude=lambda m: near_the_image(m) if m.R1.nrows() <= m.R2.ncols() else vacuous("d_y > d_z"),
+)
 def test_image_leaves_the_linear_models(model: LinearModel) -> Verdict:
     """Some (W, W V), with W = R₁ and V of matching shape, is not a pair (R₁, R₂) of linear-model coefficients."""
     v = fmpq_mat(model.R1.ncols(), model.R2.ncols(), [1] * (model.R1.ncols() * model.R2.ncols()))
@@ -104,24 +138,54 @@ def attains(net: ResNet) -> Verdict:
     says=r"\min(d_y,d_x) > d_z:\ \text{Theorem 1 does not hold true in general}",
     assumes={"d_y <= d_x": r"d_y \le d_x"},
 )
-@printed(HOLDS, planted_critical_points(squared, scale=(-4, 0), d_y=3, extra_inputs=-1, extra_residuals=-2, rank="full", determined=True),
-         examples=40, needs=5, note="true, but only through d_y > d_x")  # fmt: skip
+@printed(
+    HOLDS,
+    planted_critical_points(
+        squared, scale=(-4, 0), d_y=3, extra_inputs=-1, extra_residuals=-2, rank="full", determined=True
+    ),
+    examples=40,
+    needs=5,
+    note="true, but only through d_y > d_x",
+)
 @drop("d_y <= d_x", REFUTED, planted_critical_points(squared, scale=(-4, 0), **wide), conclude=attains)
-@mutant("Theorem 1 fails for d_y <= d_x and d_z < d_y", planted_minima(squared, **narrow), conclude=lambda net: decide(
-    loss(net) != basis_infimum(net).upper, why="Theorem 1 holds at this local minimum with d_z < d_y."))  # fmt: skip
-@mutant("min(d_y, d_x) <= d_z suffices", planted_critical_points(squared, scale=(-4, 0), d_y=2, extra_inputs=-1, extra_residuals=0, rank="full", determined=True), conclude=attains)
+@mutant(
+    "Theorem 1 fails for d_y <= d_x and d_z < d_y",
+    planted_minima(squared, **narrow),
+    conclude=lambda net: decide(
+        loss(net) != basis_infimum(net).upper, why="Theorem 1 holds at this local minimum with d_z < d_y."
+    ),
+)
+@mutant(
+    "min(d_y, d_x) <= d_z suffices",
+    planted_critical_points(
+        squared, scale=(-4, 0), d_y=2, extra_inputs=-1, extra_residuals=0, rank="full", determined=True
+    ),
+    conclude=attains,
+)
 def test_theorem_1_needs_enough_inputs(net: ResNet) -> Verdict:
     """Certified strict local minima with min(d_y, d_x) > d_z have L > L*_{x,z}."""
     verdict = attains(net)
     if verdict.outcome is not REFUTED:
         return vacuous("no certificate of a local minimum here")
-    return decide(min(net.W.nrows(), net.W.ncols()) > net.Z.ncols(), why="min(d_y, d_x) <= d_z", values=verdict.values)
+    return decide(
+        min(net.W.nrows(), net.W.ncols()) > net.Z.ncols(), why="min(d_y, d_x) <= d_z", values=verdict.values
+    )
 
 
 unequal_class_weights = planted_critical_points(
-    label_weighted_squared, scale=(0, 2), d_y=2, extra_inputs=-1, extra_residuals=-1, rank="full", branch=None,
-    weighted=False, bound=1, v_bound=1, spare_samples=0, determined=True,
-)  # fmt: skip
+    label_weighted_squared,
+    scale=(0, 2),
+    d_y=2,
+    extra_inputs=-1,
+    extra_residuals=-1,
+    rank="full",
+    branch=None,
+    weighted=False,
+    bound=1,
+    v_bound=1,
+    spare_samples=0,
+    determined=True,
+)
 
 
 @claim(
@@ -131,11 +195,27 @@ unequal_class_weights = planted_critical_points(
     says=r"\text{without A1 the issue may be avoided by focusing on } L^*_{\{x\}}:\ L \le L^*_{\{x\}}",
     assumes={"squared loss": r"\ell(h,y) = \lVert h-y \rVert^2"},
 )
-@printed(REFUTED, unequal_class_weights, recheck=weighted_loss_is_worse, examples=1500, note="for general convex differentiable losses; the squared loss is fine")
-@repaired(r"d_y > d_x,\ \ell = \lVert h-y \rVert^2 \Rightarrow L \le L^*_{\{x\}}", planted_critical_points(squared, scale=(-4, 0), **wide), examples=80)
+@printed(
+    REFUTED,
+    unequal_class_weights,
+    recheck=weighted_loss_is_worse,
+    examples=1500,
+    note="for general convex differentiable losses; the squared loss is fine",
+)
+@repaired(
+    r"d_y > d_x,\ \ell = \lVert h-y \rVert^2 \Rightarrow L \le L^*_{\{x\}}",
+    planted_critical_points(squared, scale=(-4, 0), **wide),
+    examples=80,
+)
 @mutant("L = L*_{x,z}", planted_critical_points(squared, scale=(-4, 0), **wide), conclude=attains)
-@mutant("L >= L*_x", planted_critical_points(squared, scale=(-4, 0), **wide), conclude=lambda net: at_local_minimum(
-    net, decide_at_most(basis_infimum(net, "x"), loss(net), named=("L*_x", "L"))), examples=200)  # fmt: skip
+@mutant(
+    "L >= L*_x",
+    planted_critical_points(squared, scale=(-4, 0), **wide),
+    conclude=lambda net: at_local_minimum(
+        net, decide_at_most(basis_infimum(net, "x"), loss(net), named=("L*_x", "L"))
+    ),
+    examples=200,
+)
 def test_linear_models_on_x_bound_local_minima(net: ResNet) -> Verdict:
     """Even with d_y > d_x no local minimum is above L*_x."""
     return at_local_minimum(net, decide_at_most(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
@@ -159,7 +239,9 @@ def targets(draw: st.DrawFn) -> Target:
 def padded(a: fmpq_mat, m: int, n: int) -> fmpq_mat:
     """a in the upper left corner of an m × n zero matrix."""
     table = a.table()
-    return fmpq_mat(m, n, [table[i][j] if i < a.nrows() and j < a.ncols() else 0 for i in range(m) for j in range(n)])
+    return fmpq_mat(
+        m, n, [table[i][j] if i < a.nrows() and j < a.ncols() else 0 for i in range(m) for j in range(n)]
+    )
 
 
 def factors(target: fmpq_mat, widths: tuple[int, ...]) -> list[fmpq_mat]:
@@ -175,13 +257,22 @@ def is_reached(target: Target, narrowest=min) -> Verdict:
     """``target.M`` is a product of factors of the net's widths iff rank M <= min d_l; and products obey that bound."""
     net, hidden = target.net, target.net.widths[1:-1]
     bound = narrowest(hidden)
-    inside = decide(net.product.rank() <= bound, why="A product has rank above the bound.", values={"rank": str(net.product.rank()), "bound": str(bound)})
+    inside = decide(
+        net.product.rank() <= bound,
+        why="A product has rank above the bound.",
+        values={"rank": str(net.product.rank()), "bound": str(bound)},
+    )
     if target.M.rank() > bound:
         return inside
     if target.M.rank() > min(hidden):
-        return decide(False, why=f"rank M = {target.M.rank()} exceeds the narrowest layer {min(hidden)}: M is no product of such factors.")
+        return decide(
+            False,
+            why=f"rank M = {target.M.rank()} exceeds the narrowest layer {min(hidden)}: M is no product of such factors.",
+        )
     made = DeepLinear(weights=tuple(factors(target.M, net.widths)))
-    return all_of(inside, decide(made.widths == net.widths and made.product == target.M, why="the construction fails"))
+    return all_of(
+        inside, decide(made.widths == net.widths and made.product == target.M, why="the construction fails")
+    )
 
 
 @claim(
@@ -191,13 +282,30 @@ def is_reached(target: Target, narrowest=min) -> Verdict:
     says=r"\{W^{(H+1)} \cdots W^{(1)}\} = \{V : \mathrm{rank}(V) \le \min(d_1,\dots,d_H)\},\ \text{all of } \mathbb{R}^{d_y \times d_x} \text{ if } \min(d_y,d_x) \le \min_l d_l",
     assumes={"min(d_y, d_x) <= min d_l": r"\min(d_y,d_x) \le \min(d_1,\dots,d_H)"},
 )
-@printed(HOLDS, targets(), examples=80, reaches={
-    "bottleneck": lambda t: min(t.net.widths[1:-1]) < min(t.net.widths[0], t.net.widths[-1]),
-    "no bottleneck": lambda t: min(t.net.widths[1:-1]) >= min(t.net.widths[0], t.net.widths[-1])})  # fmt: skip
-@drop("min(d_y, d_x) <= min d_l", REFUTED, targets(), conclude=lambda t: decide(
-    t.M.rank() <= min(t.net.widths[1:-1]), why="M has larger rank than the narrowest layer: not a product."))  # fmt: skip
+@printed(
+    HOLDS,
+    targets(),
+    examples=80,
+    reaches={
+        "bottleneck": lambda t: min(t.net.widths[1:-1]) < min(t.net.widths[0], t.net.widths[-1]),
+        "no bottleneck": lambda t: min(t.net.widths[1:-1]) >= min(t.net.widths[0], t.net.widths[-1]),
+    },
+)
+@drop(
+    "min(d_y, d_x) <= min d_l",
+    REFUTED,
+    targets(),
+    conclude=lambda t: decide(
+        t.M.rank() <= min(t.net.widths[1:-1]),
+        why="M has larger rank than the narrowest layer: not a product.",
+    ),
+)
 @mutant("max for min", targets(), conclude=lambda t: is_reached(t, narrowest=max))
-@mutant("rank exactly min d_l", targets(), conclude=lambda t: decide(t.net.product.rank() == min(*t.net.widths), why="A product of smaller rank."))
+@mutant(
+    "rank exactly min d_l",
+    targets(),
+    conclude=lambda t: decide(t.net.product.rank() == min(*t.net.widths), why="A product of smaller rank."),
+)
 def test_deep_linear_maps_are_rank_constrained(target: Target) -> Verdict:
     """Products of factors are exactly the matrices of rank at most the narrowest width."""
     return is_reached(target)

@@ -4,17 +4,35 @@ from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
 from strategies.critical import planted_minima
-from strategies.datasets import Atoms
 from strategies.instance import instance
 from strategies.losses import squared
 from strategies.matrices import hstack, matrices
 from strategies.networks import ResNet, resnets
-from strategies.numbers import between, integers
-from verify import HOLDS, REFUTED, Verdict, all_of, claim, decide, decide_at_most, decide_equal, decide_less, drop, mutant, printed, repaired, vacuous
-from verify.oracles.exact import least_squares_value, projector, trace_product
+from verify import (
+    HOLDS,
+    REFUTED,
+    Verdict,
+    all_of,
+    claim,
+    decide,
+    decide_at_most,
+    decide_equal,
+    decide_less,
+    drop,
+    mutant,
+    printed,
+    repaired,
+    vacuous,
+)
+from verify.oracles.exact import least_squares_value, projector
 from verify.oracles.landscape import basis_infimum, loss
 from verify.papers import KB19
-from verify.rechecks import farther_yet_more_different, no_improvement, second_line_shape, value_without_average
+from verify.rechecks import (
+    farther_yet_more_different,
+    no_improvement,
+    second_line_shape,
+    value_without_average,
+)
 
 data = resnets(weighted=False)
 """Data sets with features X, Z (all kinds and defects) and labels Y; the weights play no role."""
@@ -28,12 +46,16 @@ def square(a: fmpq_mat) -> fmpq:
 def rest(x: fmpq_mat) -> fmpq_mat:
     """P_N[x] = I − P[x]."""
     p = projector(x)
-    return fmpq_mat(p.nrows(), p.nrows(), [int(i == j) for i in range(p.nrows()) for j in range(p.nrows())]) - p
+    return (
+        fmpq_mat(p.nrows(), p.nrows(), [int(i == j) for i in range(p.nrows()) for j in range(p.nrows())]) - p
+    )
 
 
 def improvement(net: ResNet) -> fmpq:
     """L*_x − L*_{x,z} for the squared loss, from two least-squares problems."""
-    return least_squares_value(net.X, net.Y, net.measure) - least_squares_value(net.features, net.Y, net.measure)
+    return least_squares_value(net.X, net.Y, net.measure) - least_squares_value(
+        net.features, net.Y, net.measure
+    )
 
 
 def displayed(net: ResNet, middle: fmpq_mat | None = None) -> fmpq:
@@ -49,14 +71,39 @@ def displayed(net: ResNet, middle: fmpq_mat | None = None) -> fmpq:
     says=r"L^*_{\{x\}} - L^*_{\{x,z\}} = \tfrac1m \lVert P[P_N[X]Z]Y \rVert_F^2 = \tfrac1m \lVert P[P_N[X]Z]P_N[X]Y \rVert_F^2 \ge 0",
     assumes={"B1": r"\ell(h,y) = \lVert h-y \rVert^2", "B2": r"\mu \text{ empirical}"},
 )
-@printed(HOLDS, data, examples=120, reaches={
-    "Z in span(X)": lambda net: net.features.rank() == net.X.rank(), "improvement > 0": lambda net: improvement(net) > 0,
-    "rank X < d_x": lambda net: net.X.rank() < net.X.ncols(), "one sample": lambda net: net.X.nrows() == 1,
-})  # fmt: skip
+@printed(
+    HOLDS,
+    data,
+    examples=120,
+    reaches={
+        "Z in span(X)": lambda net: net.features.rank() == net.X.rank(),
+        "improvement > 0": lambda net: improvement(net) > 0,
+        "rank X < d_x": lambda net: net.X.rank() < net.X.ncols(),
+        "one sample": lambda net: net.X.nrows() == 1,
+    },
+)
 @drop("B2", REFUTED, resnets(), examples=300)
-@mutant("P[Z] for P[P_N[X] Z]", data, conclude=lambda net: decide_equal(improvement(net), square(projector(net.Z) * net.Y) / net.X.nrows(), named=("L*_x - L*_{x,z}", "|P[Z]Y|^2/m")))
-@mutant("no 1/m", data, conclude=lambda net: decide_equal(improvement(net), displayed(net) * net.X.nrows(), named=("L*_x - L*_{x,z}", "|P[P_N Z]Y|^2")))
-@mutant("always positive", data, conclude=lambda net: decide_less(fmpq(0), improvement(net), named=("0", "L*_x - L*_{x,z}")))
+@mutant(
+    "P[Z] for P[P_N[X] Z]",
+    data,
+    conclude=lambda net: decide_equal(
+        improvement(net),
+        square(projector(net.Z) * net.Y) / net.X.nrows(),
+        named=("L*_x - L*_{x,z}", "|P[Z]Y|^2/m"),
+    ),
+)
+@mutant(
+    "no 1/m",
+    data,
+    conclude=lambda net: decide_equal(
+        improvement(net), displayed(net) * net.X.nrows(), named=("L*_x - L*_{x,z}", "|P[P_N Z]Y|^2")
+    ),
+)
+@mutant(
+    "always positive",
+    data,
+    conclude=lambda net: decide_less(fmpq(0), improvement(net), named=("0", "L*_x - L*_{x,z}")),
+)
 def test_improvement_by_residual_representations(net: ResNet) -> Verdict:
     """The further improvement L*_x − L*_{x,z} is ‖P[P_N[X]Z]Y‖²/m, in both displayed forms, and never negative."""
     gain = improvement(net)
@@ -73,13 +120,26 @@ def test_improvement_by_residual_representations(net: ResNet) -> Verdict:
     where="Abstract and Section 5",
     says=r"\text{local minimum values are guaranteed to further improve via residual representations: } L < L^*_{\{x\}}",
 )
-@printed(REFUTED, planted_minima(squared), recheck=no_improvement, note="Remark 3 (ii) has the missing condition")
-@repaired(r"L \le L^*_{\{x\}}, \text{ with } < \text{ iff } L^*_{\{x\}} \ne L^*_{\{x,z\}}", planted_minima(), examples=60, conclude=lambda net: all_of(
-    decide_at_most(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
-    vacuous("z is negligible") if decide_less(basis_infimum(net), basis_infimum(net, "x")).outcome is not HOLDS
-    else decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x"))))  # fmt: skip
+@printed(
+    REFUTED, planted_minima(squared), recheck=no_improvement, note="Remark 3 (ii) has the missing condition"
+)
+@repaired(
+    r"L \le L^*_{\{x\}}, \text{ with } < \text{ iff } L^*_{\{x\}} \ne L^*_{\{x,z\}}",
+    planted_minima(),
+    examples=60,
+    conclude=lambda net: all_of(
+        decide_at_most(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+        vacuous("z is negligible")
+        if decide_less(basis_infimum(net), basis_infimum(net, "x")).outcome is not HOLDS
+        else decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    ),
+)
 @mutant("whenever Z != 0", planted_minima(squared).filter(lambda net: any(net.Z.entries())))
-@mutant("whenever Z is not in span(X)", planted_minima(squared, spare_samples=3).filter(lambda net: net.features.rank() > net.X.rank()), examples=200)
+@mutant(
+    "whenever Z is not in span(X)",
+    planted_minima(squared, spare_samples=3).filter(lambda net: net.features.rank() > net.X.rank()),
+    examples=200,
+)
 def test_residual_representations_always_improve(net: ResNet) -> Verdict:
     """Every local minimum value is strictly below L*_x."""
     return decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x"))
@@ -102,7 +162,9 @@ class TwoRepresentations:
     def shortfall(self, z: fmpq_mat) -> fmpq:
         """‖P[P_N[X] z] r‖² − ‖P[z] r‖² for r = P_N[X] Y."""
         remaining = rest(self.X)
-        return square(projector(remaining * z) * remaining * self.Y) - square(projector(z) * remaining * self.Y)
+        return square(projector(remaining * z) * remaining * self.Y) - square(
+            projector(z) * remaining * self.Y
+        )
 
 
 @st.composite
@@ -113,7 +175,9 @@ def two_representations(draw: st.DrawFn) -> TwoRepresentations:
     return TwoRepresentations(X=x, Y=y, Z=draw(matrices(4, 2, entries)), Z2=draw(matrices(4, 2, entries)))
 
 
-pairs_of_equal_rank = two_representations().filter(lambda p: p.Z.rank() == p.Z2.rank() == 2 and p.X.rank() == 2)
+pairs_of_equal_rank = two_representations().filter(
+    lambda p: p.Z.rank() == p.Z2.rank() == 2 and p.X.rank() == 2
+)
 
 
 @claim(
@@ -122,24 +186,47 @@ pairs_of_equal_rank = two_representations().filter(lambda p: p.Z.rank() == p.Z2.
     where="Section 3.2",
     says=r"\text{as col } Z \text{ differs more from col } X,\ \lVert P[P_N[X]Z]P_N[X]Y \rVert^2 \text{ becomes closer to } \lVert P[Z]P_N[X]Y \rVert^2",
     assumes={"one direction": r"\mathrm{rank}\, Z = 1"},
-    equivalent={"improvement >= |P[Z] P_N[X] Y|^2 / m for Z orthogonal to X": "equality there, hence a special case of the repaired sentence"},
+    equivalent={
+        "improvement >= |P[Z] P_N[X] Y|^2 / m for Z orthogonal to X": "equality there, hence a special case of the repaired sentence"
+    },
 )
-@printed(REFUTED, pairs_of_equal_rank, recheck=farther_yet_more_different, examples=300,
-         note="read with the chordal distance between subspaces of equal dimension; true direction by direction")  # fmt: skip
-@repaired(r"\lVert P[P_N[X]Z]r \rVert^2 \ge \lVert P[Z]r \rVert^2,\ r = P_N[X]Y, \text{ with equality if } X^\top Z = 0", two_representations(), examples=80,
-          conclude=lambda p: all_of(decide_at_most(fmpq(0), p.shortfall(p.Z), named=("0", "gap")),
-                                    decide_equal(p.shortfall(rest(p.X) * p.Z), fmpq(0), named=("gap of P_N[X] Z", "0"))))  # fmt: skip
-@mutant("the inequality reversed", two_representations(), conclude=lambda p: decide_at_most(p.shortfall(p.Z), fmpq(0), named=("gap", "0")))
-@mutant("always equal", two_representations(), conclude=lambda p: decide_equal(p.shortfall(p.Z), fmpq(0), named=("gap", "0")))
+@printed(
+    REFUTED,
+    pairs_of_equal_rank,
+    recheck=farther_yet_more_different,
+    examples=300,
+    note="read with the chordal distance between subspaces of equal dimension; true direction by direction",
+)
+@repaired(
+    r"\lVert P[P_N[X]Z]r \rVert^2 \ge \lVert P[Z]r \rVert^2,\ r = P_N[X]Y, \text{ with equality if } X^\top Z = 0",
+    two_representations(),
+    examples=80,
+    conclude=lambda p: all_of(
+        decide_at_most(fmpq(0), p.shortfall(p.Z), named=("0", "gap")),
+        decide_equal(p.shortfall(rest(p.X) * p.Z), fmpq(0), named=("gap of P_N[X] Z", "0")),
+    ),
+)
+@mutant(
+    "the inequality reversed",
+    two_representations(),
+    conclude=lambda p: decide_at_most(p.shortfall(p.Z), fmpq(0), named=("gap", "0")),
+)
+@mutant(
+    "always equal",
+    two_representations(),
+    conclude=lambda p: decide_equal(p.shortfall(p.Z), fmpq(0), named=("gap", "0")),
+)
 def test_different_representations_lose_less(pair: TwoRepresentations) -> Verdict:
     """Of two representations the one that differs more from X has the smaller gap."""
     nearer, farther = sorted((pair.Z, pair.Z2), key=lambda z: pair.distance(z))
     if pair.distance(nearer) == pair.distance(farther):
         return vacuous("equally different")
     return decide_at_most(
-        pair.shortfall(farther), pair.shortfall(nearer), named=("gap of the more different", "gap of the less different"),
+        pair.shortfall(farther),
+        pair.shortfall(nearer),
+        named=("gap of the more different", "gap of the less different"),
         why="The representation at the larger distance from col X has the larger gap.",
-    )  # fmt: skip
+    )
 
 
 @claim(
@@ -150,14 +237,27 @@ def test_different_representations_lose_less(pair: TwoRepresentations) -> Verdic
     assumes={"linear": r"z = A_H \cdots A_1 x", "no biases": r"z \text{ has no bias terms}"},
 )
 @printed(HOLDS, resnets(branch="linear"), examples=60)
-@drop("no biases", REFUTED, resnets(branch="affine"), note="affine layers add the constant, unless x contains it")
+@drop(
+    "no biases",
+    REFUTED,
+    resnets(branch="affine"),
+    note="affine layers add the constant, unless x contains it",
+)
 @drop("linear", REFUTED, resnets(branch="relu"))
-@mutant("col Z = col X", resnets(branch="linear"), conclude=lambda net: decide(net.Z.rank() == net.X.rank(), why="col Z is smaller than col X."))
+@mutant(
+    "col Z = col X",
+    resnets(branch="linear"),
+    conclude=lambda net: decide(net.Z.rank() == net.X.rank(), why="col Z is smaller than col X."),
+)
 @mutant("step units, too", resnets(branch="step"))
 def test_linear_branches_do_not_improve(net: ResNet) -> Verdict:
     """With linear residual functions col Z lies in col X and nothing is gained."""
     return all_of(
-        decide(net.features.rank() == net.X.rank(), why="col Z does not lie in col X.", values={"rank [X Z]": str(net.features.rank()), "rank X": str(net.X.rank())}),
+        decide(
+            net.features.rank() == net.X.rank(),
+            why="col Z does not lie in col X.",
+            values={"rank [X Z]": str(net.features.rank()), "rank X": str(net.X.rank())},
+        ),
         decide_equal(improvement(net), fmpq(0), named=("L*_x - L*_{x,z}", "0")),
     )
 
@@ -171,14 +271,38 @@ def test_linear_branches_do_not_improve(net: ResNet) -> Verdict:
     where="Appendix B, proof of Theorem 2",
     says=r"P[[X\ Z]] = P[[X\ P_N[X]Z]] = P[X] + P[P_N[X]Z]",
 )
-@printed(HOLDS, data, examples=80, reaches={"Z in span(X)": lambda net: net.features.rank() == net.X.rank(), "rank X < d_x": lambda net: net.X.rank() < net.X.ncols()})
-@mutant("P[X] + P[Z]", data, conclude=lambda net: decide(projector(net.features) == projector(net.X) + projector(net.Z), why="The projectors differ."))
-@mutant("P[X] + P_N[X] P[Z]", data, conclude=lambda net: decide(projector(net.features) == projector(net.X) + rest(net.X) * projector(net.Z), why="The projectors differ."))
+@printed(
+    HOLDS,
+    data,
+    examples=80,
+    reaches={
+        "Z in span(X)": lambda net: net.features.rank() == net.X.rank(),
+        "rank X < d_x": lambda net: net.X.rank() < net.X.ncols(),
+    },
+)
+@mutant(
+    "P[X] + P[Z]",
+    data,
+    conclude=lambda net: decide(
+        projector(net.features) == projector(net.X) + projector(net.Z), why="The projectors differ."
+    ),
+)
+@mutant(
+    "P[X] + P_N[X] P[Z]",
+    data,
+    conclude=lambda net: decide(
+        projector(net.features) == projector(net.X) + rest(net.X) * projector(net.Z),
+        why="The projectors differ.",
+    ),
+)
 def test_projector_onto_both_features(net: ResNet) -> Verdict:
     """The projector onto [X Z] splits into that onto X and that onto the rest of Z."""
     remaining = rest(net.X) * net.Z
     both = projector(net.features)
-    return decide(both == projector(hstack(net.X, remaining)) == projector(net.X) + projector(remaining), why="The projectors differ.")
+    return decide(
+        both == projector(hstack(net.X, remaining)) == projector(net.X) + projector(remaining),
+        why="The projectors differ.",
+    )
 
 
 @claim(
@@ -187,14 +311,44 @@ def test_projector_onto_both_features(net: ResNet) -> Verdict:
     where="Appendix B, proof of Theorem 2, last displays",
     says=r"L^*_{\{x,z\}} = \lVert Y - (P[X] + P[P_N[X]Z])Y \rVert_F^2",
 )
-@printed(REFUTED, data, recheck=value_without_average, note="the factor 1/m is lost in four lines; eq. (6) has it")
-@repaired(r"L^*_{\{x,z\}} = \tfrac1m \lVert Y - (P[X] + P[P_N[X]Z])Y \rVert_F^2", data, examples=60,
-          conclude=lambda net: decide_equal(least_squares_value(net.features, net.Y, net.measure), fitted_residual(net) / net.X.nrows(), named=("L*_{x,z}", "|...|^2 / m")))  # fmt: skip
-@mutant("1/(2m)", data, conclude=lambda net: decide_equal(least_squares_value(net.features, net.Y, net.measure), fitted_residual(net) / (2 * net.X.nrows()), named=("L*_{x,z}", "|...|^2 / (2m)")))
-@mutant("1/m^2", data, conclude=lambda net: decide_equal(least_squares_value(net.features, net.Y, net.measure), fitted_residual(net) / net.X.nrows() ** 2, named=("L*_{x,z}", "|...|^2 / m^2")))
+@printed(
+    REFUTED, data, recheck=value_without_average, note="the factor 1/m is lost in four lines; eq. (6) has it"
+)
+@repaired(
+    r"L^*_{\{x,z\}} = \tfrac1m \lVert Y - (P[X] + P[P_N[X]Z])Y \rVert_F^2",
+    data,
+    examples=60,
+    conclude=lambda net: decide_equal(
+        least_squares_value(net.features, net.Y, net.measure),
+        fitted_residual(net) / net.X.nrows(),
+        named=("L*_{x,z}", "|...|^2 / m"),
+    ),
+)
+@mutant(
+    "1/(2m)",
+    data,
+    conclude=lambda net: decide_equal(
+        least_squares_value(net.features, net.Y, net.measure),
+        fitted_residual(net) / (2 * net.X.nrows()),
+        named=("L*_{x,z}", "|...|^2 / (2m)"),
+    ),
+)
+@mutant(
+    "1/m^2",
+    data,
+    conclude=lambda net: decide_equal(
+        least_squares_value(net.features, net.Y, net.measure),
+        fitted_residual(net) / net.X.nrows() ** 2,
+        named=("L*_{x,z}", "|...|^2 / m^2"),
+    ),
+)
 def test_least_loss_is_the_squared_residual(net: ResNet) -> Verdict:
     """L*_{x,z} is the squared norm of what the projectors leave of Y."""
-    return decide_equal(least_squares_value(net.features, net.Y, net.measure), fitted_residual(net), named=("L*_{x,z}", "|Y - (P[X] + P[P_N Z])Y|^2"))
+    return decide_equal(
+        least_squares_value(net.features, net.Y, net.measure),
+        fitted_residual(net),
+        named=("L*_{x,z}", "|Y - (P[X] + P[P_N Z])Y|^2"),
+    )
 
 
 def fitted_residual(net: ResNet) -> fmpq:
@@ -209,25 +363,55 @@ def fitted_residual(net: ResNet) -> fmpq:
     says=r"\tfrac2m \mathrm{vec}(\Phi R - Y)^\top [I_{d_y} \otimes \Phi] = \tfrac2m \mathrm{vec}(\Phi R - Y)^\top \Phi,\ \Phi = [X\ Z]",
     assumes={"d_y = 1": "d_y = 1"},
 )
-@printed(REFUTED, data, recheck=second_line_shape, note="the second line has no matching shapes unless d_y = 1")
-@repaired(r"\tfrac2m \mathrm{vec}(\Phi R - Y)^\top [I_{d_y} \otimes \Phi] = \tfrac2m \mathrm{vec}(\Phi^\top(\Phi R - Y))^\top", data, examples=60,
-          conclude=lambda net: derivative_lines(net, lambda phi, residual: [e for row in (phi.transpose() * residual).transpose().table() for e in row]))  # fmt: skip
-@mutant("without Phi", resnets(weighted=False, d_y=1), conclude=lambda net: derivative_lines(net, lambda phi, residual: list(residual.entries())))
-@mutant("[X X] for [X Z]", resnets(weighted=False, extra_inputs=0, extra_residuals=0), conclude=lambda net: derivative_lines(
-    net, lambda phi, residual: [e for row in (hstack(net.X, net.X).transpose() * residual).transpose().table() for e in row]))  # fmt: skip
+@printed(
+    REFUTED, data, recheck=second_line_shape, note="the second line has no matching shapes unless d_y = 1"
+)
+@repaired(
+    r"\tfrac2m \mathrm{vec}(\Phi R - Y)^\top [I_{d_y} \otimes \Phi] = \tfrac2m \mathrm{vec}(\Phi^\top(\Phi R - Y))^\top",
+    data,
+    examples=60,
+    conclude=lambda net: derivative_lines(
+        net,
+        lambda phi, residual: [e for row in (phi.transpose() * residual).transpose().table() for e in row],
+    ),
+)
+@mutant(
+    "without Phi",
+    resnets(weighted=False, d_y=1),
+    conclude=lambda net: derivative_lines(net, lambda phi, residual: list(residual.entries())),
+)
+@mutant(
+    "[X X] for [X Z]",
+    resnets(weighted=False, extra_inputs=0, extra_residuals=0),
+    conclude=lambda net: derivative_lines(
+        net,
+        lambda phi, residual: [
+            e for row in (hstack(net.X, net.X).transpose() * residual).transpose().table() for e in row
+        ],
+    ),
+)
 def test_derivative_of_the_linear_model_loss(net: ResNet) -> Verdict:
     """The displayed second line of the derivative equals the first."""
-    return derivative_lines(net, lambda phi, residual: None if residual.ncols() != 1 else list((residual.transpose() * phi).entries()))
+    return derivative_lines(
+        net,
+        lambda phi, residual: None if residual.ncols() != 1 else list((residual.transpose() * phi).entries()),
+    )
 
 
 def derivative_lines(net: ResNet, second_line) -> Verdict:
     """The first line of the derivative at R = [W, W V], entry by entry, against another form of it."""
     phi, residual = net.features, net.H - net.Y
     first = [
-        sum((residual[i, k] * phi[i, j] for i in range(phi.nrows())), fmpq(0)) for k in range(residual.ncols()) for j in range(phi.ncols())
+        sum((residual[i, k] * phi[i, j] for i in range(phi.nrows())), fmpq(0))
+        for k in range(residual.ncols())
+        for j in range(phi.ncols())
     ]
     second = second_line(phi, residual)
     if second is None:
         shape = f"1 x {residual.nrows() * residual.ncols()} times {phi.nrows()} x {phi.ncols()}"
-        return decide(False, why=f"The second line multiplies {shape}: the shapes do not match.", values={"d_y": str(residual.ncols())})
+        return decide(
+            False,
+            why=f"The second line multiplies {shape}: the shapes do not match.",
+            values={"d_y": str(residual.ncols())},
+        )
     return decide(first == second, why="The two lines differ.")

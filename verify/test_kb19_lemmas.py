@@ -79,7 +79,11 @@ def first_order_part(move: Move, in_w, in_v) -> Verdict:
         claimed = in_w(q, eye) * vec(move.A) + in_v(z, net.W) * vec(move.B)
     except ValueError:
         return decide(False, why="The matrices do not even have matching shapes.")
-    return decide(exact_part == claimed, why="The first-order part of h differs from the displayed Jacobian.", values={"h'": exact_part, "J": claimed})
+    return decide(
+        exact_part == claimed,
+        why="The first-order part of h differs from the displayed Jacobian.",
+        values={"h'": exact_part, "J": claimed},
+    )
 
 
 @claim(
@@ -89,13 +93,34 @@ def first_order_part(move: Move, in_w, in_v) -> Verdict:
     says=r"\frac{\partial h}{\partial \mathrm{vec}(W)} = (x + Vz)^\top \otimes I_{d_y},\quad \frac{\partial h}{\partial \mathrm{vec}(V)} = z^\top \otimes W",
 )
 @printed(HOLDS, moves(resnets()), examples=80)
-@mutant("I (x) (x+Vz)^T", moves(resnets()), conclude=lambda m: first_order_part(m, lambda q, eye: kronecker(eye, q.transpose()), lambda z, w: kronecker(z.transpose(), w)))
-@mutant("W (x) z^T", moves(resnets()), conclude=lambda m: first_order_part(m, lambda q, eye: kronecker(q.transpose(), eye), lambda z, w: kronecker(w, z.transpose())))
-@mutant("z^T (x) all ones", moves(resnets()), conclude=lambda m: first_order_part(
-    m, lambda q, eye: kronecker(q.transpose(), eye), lambda z, w: kronecker(z.transpose(), shifted(w * 0, 1))))  # fmt: skip
+@mutant(
+    "I (x) (x+Vz)^T",
+    moves(resnets()),
+    conclude=lambda m: first_order_part(
+        m, lambda q, eye: kronecker(eye, q.transpose()), lambda z, w: kronecker(z.transpose(), w)
+    ),
+)
+@mutant(
+    "W (x) z^T",
+    moves(resnets()),
+    conclude=lambda m: first_order_part(
+        m, lambda q, eye: kronecker(q.transpose(), eye), lambda z, w: kronecker(w, z.transpose())
+    ),
+)
+@mutant(
+    "z^T (x) all ones",
+    moves(resnets()),
+    conclude=lambda m: first_order_part(
+        m,
+        lambda q, eye: kronecker(q.transpose(), eye),
+        lambda z, w: kronecker(z.transpose(), shifted(w * 0, 1)),
+    ),
+)
 def test_derivatives_of_the_predictor(move: Move) -> Verdict:
     """h is differentiable in (W, V) with the displayed Jacobians, checked as an identity of polynomials."""
-    return first_order_part(move, lambda q, eye: kronecker(q.transpose(), eye), lambda z, w: kronecker(z.transpose(), w))
+    return first_order_part(
+        move, lambda q, eye: kronecker(q.transpose(), eye), lambda z, w: kronecker(z.transpose(), w)
+    )
 
 
 def both_moments_vanish(net: ResNet) -> Verdict:
@@ -114,7 +139,9 @@ def moment_vanishes(name: str, functions) -> object:
     def conclude(net: ResNet) -> Verdict:
         slopes = output_slopes(net)
         moment = net.measure.product(slopes, functions(net))
-        return at_local_minimum(net, decide(vanishes(moment), why=f"{name} is not zero.", values={name: moment}))
+        return at_local_minimum(
+            net, decide(vanishes(moment), why=f"{name} is not zero.", values={name: moment})
+        )
 
     return conclude
 
@@ -131,15 +158,31 @@ concave_branch = two_atom_critical_points(tilted_double_well, fmpq(-1, 2), fmpq(
     assumes={"local minimum": MINIMUM},
     equivalent={"E[h D] = 0": "true: h = W x + W V z is a linear function of x and z"},
 )
-@printed(REFUTED, planted_critical_points(squared, scale=(-4, 0), **wider_outputs), recheck=lemma_2_fails,
-         note="the lemma names no assumption; with d_y > d_x strict local minima have E[zD] != 0")  # fmt: skip
-@repaired(r"d_y \le d_x,\ \ell(\cdot,y) \text{ differentiable} \Rightarrow \mathbb{E}[z D] = 0,\ \mathbb{E}[x D] = 0",
-          planted_minima() | planted_critical_points() | concave_branch, examples=150, reaches={
-              **RANK_CLASSES, "not convex": lambda net: not net.loss.convex})  # fmt: skip
-@drop("local minimum: critical point", REFUTED, critical_points(), conclude=lambda net: at_critical_point(net, both_moments_vanish(net)))
+@printed(
+    REFUTED,
+    planted_critical_points(squared, scale=(-4, 0), **wider_outputs),
+    recheck=lemma_2_fails,
+    note="the lemma names no assumption; with d_y > d_x strict local minima have E[zD] != 0",
+)
+@repaired(
+    r"d_y \le d_x,\ \ell(\cdot,y) \text{ differentiable} \Rightarrow \mathbb{E}[z D] = 0,\ \mathbb{E}[x D] = 0",
+    planted_minima() | planted_critical_points() | concave_branch,
+    examples=150,
+    reaches={**RANK_CLASSES, "not convex": lambda net: not net.loss.convex},
+)
+@drop(
+    "local minimum: critical point",
+    REFUTED,
+    critical_points(),
+    conclude=lambda net: at_critical_point(net, both_moments_vanish(net)),
+)
 @mutant("E[D] = 0", planted_minima(), conclude=moment_vanishes("E[D]", lambda net: net.constant))
 @mutant("E[y D] = 0", planted_minima(), conclude=moment_vanishes("E[yD]", lambda net: net.Y))
-@mutant("critical points of non-convex losses", concave_branch, conclude=lambda net: at_critical_point(net, both_moments_vanish(net)))
+@mutant(
+    "critical points of non-convex losses",
+    concave_branch,
+    conclude=lambda net: at_critical_point(net, both_moments_vanish(net)),
+)
 def test_necessary_condition_of_a_local_minimum(net: ResNet) -> Verdict:
     """At a local minimum the loss' slopes are uncorrelated with x and with z."""
     return at_local_minimum(net, both_moments_vanish(net))
@@ -157,7 +200,10 @@ def along_null_direction(move: Move, *, u: fmpq_mat, in_v: bool = True) -> Verdi
     else:
         there = replace(net, W=net.W + fmpq_mat(net.W.nrows(), 1, [1] * net.W.nrows()) * step.transpose())
     same = decide_equal(loss(net), loss(there), named=("L(W, V)", "L(W, V + u v^T)"))
-    return all_of(same, decide(is_certified_minimum(there) is not None, why="the moved point is no certified local minimum"))
+    return all_of(
+        same,
+        decide(is_certified_minimum(there) is not None, why="the moved point is no certified local minimum"),
+    )
 
 
 deficient_minima = moves(planted_minima(rank="deficient"))
@@ -170,10 +216,30 @@ deficient_minima = moves(planted_minima(rank="deficient"))
     says=r"W u = 0 \Rightarrow L(W, V + u v^\top) = L(W, V), \text{ again a local minimum}",
     assumes={"u in Null(W)": "W u = 0", "local minimum": MINIMUM},
 )
-@printed(HOLDS, deficient_minima, examples=80, needs=25, reaches={"W = 0": lambda m: not any(m.net.W.entries()), "W != 0": lambda m: any(m.net.W.entries())})
-@drop("u in Null(W)", REFUTED, moves(planted_minima(rank="full")), conclude=lambda m: along_null_direction(m, u=independent_columns(m.net.W.transpose())))
-@mutant("u in Null(W^T)", moves(planted_minima(rank="deficient", extra_inputs=0)), conclude=lambda m: along_null_direction(m, u=null_space(m.net.W.transpose())), examples=200)
-@mutant("W + 1 u^T for V + u v^T", deficient_minima, conclude=lambda m: along_null_direction(m, u=null_space(m.net.W), in_v=False))
+@printed(
+    HOLDS,
+    deficient_minima,
+    examples=80,
+    needs=25,
+    reaches={"W = 0": lambda m: not any(m.net.W.entries()), "W != 0": lambda m: any(m.net.W.entries())},
+)
+@drop(
+    "u in Null(W)",
+    REFUTED,
+    moves(planted_minima(rank="full")),
+    conclude=lambda m: along_null_direction(m, u=independent_columns(m.net.W.transpose())),
+)
+@mutant(
+    "u in Null(W^T)",
+    moves(planted_minima(rank="deficient", extra_inputs=0)),
+    conclude=lambda m: along_null_direction(m, u=null_space(m.net.W.transpose())),
+    examples=200,
+)
+@mutant(
+    "W + 1 u^T for V + u v^T",
+    deficient_minima,
+    conclude=lambda m: along_null_direction(m, u=null_space(m.net.W), in_v=False),
+)
 def test_local_minimality_is_inherited_along_null_directions(move: Move) -> Verdict:
     """Moving V by u vᵀ with W u = 0 keeps L, and keeps local minimality (for every v, not only small ones)."""
     return along_null_direction(move, u=null_space(move.net.W))
@@ -182,8 +248,11 @@ def test_local_minimality_is_inherited_along_null_directions(move: Move) -> Verd
 def jacobian_identity(net: ResNet, left, right) -> Verdict:
     """A displayed identity between a row vector and a vectorised matrix, as printed."""
     x, z, d = rows_of(net)
-    return decide(left(net, x, z, d) == right(net, x, z, d), why="The two sides have different entries.",
-                  values={"left": left(net, x, z, d), "right": right(net, x, z, d)})  # fmt: skip
+    return decide(
+        left(net, x, z, d) == right(net, x, z, d),
+        why="The two sides have different entries.",
+        values={"left": left(net, x, z, d), "right": right(net, x, z, d)},
+    )
 
 
 def in_v(net, x, z, d):
@@ -206,11 +275,30 @@ some_nets = resnets(branch=None)
     where="Appendix A, proof of Lemma 2, first display",
     says=r"\mathbb{E}[D\,(z^\top \otimes W)] = \mathbb{E}[\mathrm{vec}(z D W)]",
 )
-@printed(REFUTED, some_nets, recheck=first_display_fails, note="vec lists the entries of the transposed matrix; harmless, since only = 0 is used")
-@repaired(r"D\,(z^\top \otimes W) = \mathrm{vec}((z D W)^\top)^\top", some_nets, examples=60,
-          conclude=lambda net: jacobian_identity(net, in_v, lambda net, x, z, d: vec((z * d * net.W).transpose())))  # fmt: skip
-@mutant("vec(W^T D^T z) for vec((zDW)^T)", some_nets, conclude=lambda net: jacobian_identity(net, in_v, lambda net, x, z, d: vec(z * d * net.W) * 2))
-@mutant("D and W exchanged", resnets(branch=None, d_y=2, extra_inputs=0), conclude=lambda net: jacobian_identity(net, in_v, lambda net, x, z, d: vec((z * (net.W * d.transpose()).transpose()).transpose())))
+@printed(
+    REFUTED,
+    some_nets,
+    recheck=first_display_fails,
+    note="vec lists the entries of the transposed matrix; harmless, since only = 0 is used",
+)
+@repaired(
+    r"D\,(z^\top \otimes W) = \mathrm{vec}((z D W)^\top)^\top",
+    some_nets,
+    examples=60,
+    conclude=lambda net: jacobian_identity(net, in_v, lambda net, x, z, d: vec((z * d * net.W).transpose())),
+)
+@mutant(
+    "vec(W^T D^T z) for vec((zDW)^T)",
+    some_nets,
+    conclude=lambda net: jacobian_identity(net, in_v, lambda net, x, z, d: vec(z * d * net.W) * 2),
+)
+@mutant(
+    "D and W exchanged",
+    resnets(branch=None, d_y=2, extra_inputs=0),
+    conclude=lambda net: jacobian_identity(
+        net, in_v, lambda net, x, z, d: vec((z * (net.W * d.transpose()).transpose()).transpose())
+    ),
+)
 def test_first_display_of_the_proof_of_lemma_2(net: ResNet) -> Verdict:
     """D (zᵀ ⊗ W) is vec(z D W), entry by entry."""
     return jacobian_identity(net, in_v, lambda net, x, z, d: vec(z * d * net.W))
@@ -223,10 +311,26 @@ def test_first_display_of_the_proof_of_lemma_2(net: ResNet) -> Verdict:
     says=r"\mathbb{E}[D\,((x+Vz)^\top \otimes I_{d_y})] = \mathbb{E}[\mathrm{vec}((x+Vz) D)]",
 )
 @printed(REFUTED, some_nets, recheck=second_display_fails, note="the transpose again")
-@repaired(r"D\,((x+Vz)^\top \otimes I) = \mathrm{vec}(((x+Vz) D)^\top)^\top", some_nets, examples=60,
-          conclude=lambda net: jacobian_identity(net, in_w, lambda net, x, z, d: vec(((x + net.V * z) * d).transpose())))  # fmt: skip
-@mutant("x for x + V z", some_nets, conclude=lambda net: jacobian_identity(net, in_w, lambda net, x, z, d: vec((x * d).transpose())))
-@mutant("twice", some_nets, conclude=lambda net: jacobian_identity(net, in_w, lambda net, x, z, d: vec(((x + net.V * z) * d).transpose()) * 2))
+@repaired(
+    r"D\,((x+Vz)^\top \otimes I) = \mathrm{vec}(((x+Vz) D)^\top)^\top",
+    some_nets,
+    examples=60,
+    conclude=lambda net: jacobian_identity(
+        net, in_w, lambda net, x, z, d: vec(((x + net.V * z) * d).transpose())
+    ),
+)
+@mutant(
+    "x for x + V z",
+    some_nets,
+    conclude=lambda net: jacobian_identity(net, in_w, lambda net, x, z, d: vec((x * d).transpose())),
+)
+@mutant(
+    "twice",
+    some_nets,
+    conclude=lambda net: jacobian_identity(
+        net, in_w, lambda net, x, z, d: vec(((x + net.V * z) * d).transpose()) * 2
+    ),
+)
 def test_second_display_of_the_proof_of_lemma_2(net: ResNet) -> Verdict:
     """D ((x + V z)ᵀ ⊗ I) is vec((x + V z) D), entry by entry."""
     return jacobian_identity(net, in_w, lambda net, x, z, d: vec((x + net.V * z) * d))
@@ -249,9 +353,19 @@ def cancels_w(net: ResNet) -> Verdict:
 )
 @printed(HOLDS, critical_points(rank="full"), examples=80)
 @drop("rank(W) >= d_y", REFUTED, critical_points(rank="deficient"))
-@mutant("rank(W) >= 1", critical_points(squared, d_y=st.integers(2, 3)).filter(lambda net: any(net.W.entries())), examples=200)
-@mutant("E[zD] = 0 only if E[z] = 0", planted_minima(squared), conclude=lambda net: decide(
-    not vanishes(feature_gradient(net).z) or vanishes(net.measure.product(net.constant, net.Z)), why="E[zD] = 0 although E[z] is not."))  # fmt: skip
+@mutant(
+    "rank(W) >= 1",
+    critical_points(squared, d_y=st.integers(2, 3)).filter(lambda net: any(net.W.entries())),
+    examples=200,
+)
+@mutant(
+    "E[zD] = 0 only if E[z] = 0",
+    planted_minima(squared),
+    conclude=lambda net: decide(
+        not vanishes(feature_gradient(net).z) or vanishes(net.measure.product(net.constant, net.Z)),
+        why="E[zD] = 0 although E[z] is not.",
+    ),
+)
 def test_full_rank_w_cancels(net: ResNet) -> Verdict:
     """If W has rank d_y it may be cancelled from E[z D] W = 0."""
     return cancels_w(net)
@@ -267,14 +381,31 @@ def no_higher_than_l_x(net: ResNet) -> Verdict:
     paper=KB19,
     where="Section 4.1 (attributed to Shamir 2018)",
     says=r"\nabla L_\theta(W,V) = 0,\ L > L^*_{\{x\}} \Rightarrow \mathrm{rank}(W) < d_y",
-    assumes={"rank(W) = d_y": r"\mathrm{rank}(W) = d_y", "A2": r"\ell(\cdot,y) \text{ convex and differentiable}"},
+    assumes={
+        "rank(W) = d_y": r"\mathrm{rank}(W) = d_y",
+        "A2": r"\ell(\cdot,y) \text{ convex and differentiable}",
+    },
 )
 @printed(HOLDS, critical_points(rank="full"), examples=80)
 @drop("rank(W) = d_y", REFUTED, critical_points(rank="deficient"))
-@drop("A2: convex", REFUTED, planted_minima(tilted_double_well, rank="full"), conclude=lambda net: decide_at_most(
-    loss(net), loss_of_fit(net, shifted(net.Y, 2), "x"), named=("L", "loss of a linear model on x")))  # fmt: skip
-@mutant("except when W = 0", critical_points(squared, d_y=st.integers(2, 3)).filter(lambda net: any(net.W.entries())), examples=300)
-@mutant("L = L*_x", critical_points(rank="full"), conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
+@drop(
+    "A2: convex",
+    REFUTED,
+    planted_minima(tilted_double_well, rank="full"),
+    conclude=lambda net: decide_at_most(
+        loss(net), loss_of_fit(net, shifted(net.Y, 2), "x"), named=("L", "loss of a linear model on x")
+    ),
+)
+@mutant(
+    "except when W = 0",
+    critical_points(squared, d_y=st.integers(2, 3)).filter(lambda net: any(net.W.entries())),
+    examples=300,
+)
+@mutant(
+    "L = L*_x",
+    critical_points(rank="full"),
+    conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
 def test_bad_critical_points_are_rank_deficient(net: ResNet) -> Verdict:
     """No critical point with W of rank d_y lies above the level of linear models on x."""
     return no_higher_than_l_x(net)
@@ -288,13 +419,28 @@ def test_bad_critical_points_are_rank_deficient(net: ResNet) -> Verdict:
     assumes={"d_y = 1": "d_y = 1", "rank(W) < d_y": r"\mathrm{rank}(W) < d_y"},
 )
 @printed(HOLDS, resnets(d_y=1, rank="deficient"), examples=60)
-@drop("d_y = 1", REFUTED, resnets(d_y=2, rank="deficient"), note="rank(W) < d_y neither implies W = 0 nor h = 0 for several outputs, as the paper says")
+@drop(
+    "d_y = 1",
+    REFUTED,
+    resnets(d_y=2, rank="deficient"),
+    note="rank(W) < d_y neither implies W = 0 nor h = 0 for several outputs, as the paper says",
+)
 @drop("rank(W) < d_y", REFUTED, resnets(d_y=1, rank="full"))
-@mutant("V = 0", resnets(d_y=1, rank="deficient"), conclude=lambda net: decide(vanishes(net.V), why="V is not zero."))
-@mutant("y = 0", resnets(d_y=1, rank="deficient"), conclude=lambda net: decide(vanishes(net.Y), why="y is not zero."))
+@mutant(
+    "V = 0",
+    resnets(d_y=1, rank="deficient"),
+    conclude=lambda net: decide(vanishes(net.V), why="V is not zero."),
+)
+@mutant(
+    "y = 0",
+    resnets(d_y=1, rank="deficient"),
+    conclude=lambda net: decide(vanishes(net.Y), why="y is not zero."),
+)
 def test_rank_deficient_w_with_one_output_is_zero(net: ResNet) -> Verdict:
     """With one output a rank-deficient W is zero, and so is the network."""
-    return decide(vanishes(net.W) and vanishes(net.H), why="W or h is not zero.", values={"W": net.W, "h": net.H})
+    return decide(
+        vanishes(net.W) and vanishes(net.H), why="W or h is not zero.", values={"W": net.W, "h": net.H}
+    )
 
 
 @claim(
@@ -305,11 +451,28 @@ def test_rank_deficient_w_with_one_output_is_zero(net: ResNet) -> Verdict:
     assumes={"A2": r"\ell(\cdot,y) \text{ convex}", "stationary": r"\partial L^R/\partial R = 0"},
 )
 @printed(HOLDS, planted_minima(), examples=80, reaches=RANK_CLASSES)
-@drop("A2", REFUTED, planted_minima(tilted_double_well), conclude=lambda net: decide_at_most(
-    loss(net), loss_of_fit(net, shifted(net.Y, 2)), named=("L", "loss of a linear model on [x, z]")))  # fmt: skip
-@drop("stationary", REFUTED, critical_points(), conclude=lambda net: decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")))
-@mutant("L = L*_x", planted_minima(), conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
-@mutant("L = 0", planted_minima(squared), conclude=lambda net: decide_equal(loss(net), fmpq(0), named=("L", "0")))
+@drop(
+    "A2",
+    REFUTED,
+    planted_minima(tilted_double_well),
+    conclude=lambda net: decide_at_most(
+        loss(net), loss_of_fit(net, shifted(net.Y, 2)), named=("L", "loss of a linear model on [x, z]")
+    ),
+)
+@drop(
+    "stationary",
+    REFUTED,
+    critical_points(),
+    conclude=lambda net: decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")),
+)
+@mutant(
+    "L = L*_x",
+    planted_minima(),
+    conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
+@mutant(
+    "L = 0", planted_minima(squared), conclude=lambda net: decide_equal(loss(net), fmpq(0), named=("L", "0"))
+)
 def test_stationary_linear_models_are_optimal(net: ResNet) -> Verdict:
     """The linear model of the network is optimal as soon as it is stationary, because its loss is convex."""
     if not is_basis_optimal(net):

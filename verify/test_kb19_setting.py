@@ -9,7 +9,6 @@ from strategies.critical import RANK_CLASSES, critical_points, planted_critical_
 from strategies.datasets import Atoms, HeavyTail, UniformPolynomials, heavy_tails
 from strategies.instance import instance
 from strategies.losses import (
-    CONVEX_DIFFERENTIABLE,
     Loss,
     NotDifferentiable,
     absolute,
@@ -53,7 +52,13 @@ from verify import (
     vacuous,
 )
 from verify.oracles.enclosed import prove_critical_point
-from verify.oracles.exact import inertia, is_positive_definite, least_squares, least_squares_value, trace_product
+from verify.oracles.exact import (
+    inertia,
+    is_positive_definite,
+    least_squares,
+    least_squares_value,
+    trace_product,
+)
 from verify.oracles.landscape import (
     at_critical_point,
     at_local_minimum,
@@ -124,7 +129,11 @@ def eq_3_at_zero_weight(tail: HeavyTail) -> Verdict:
 )
 @printed(HOLDS, moves(resnets()), examples=60)
 @drop("empirical", REFUTED, heavy_tails(), conclude=eq_3_at_zero_weight)
-@mutant("half the derivative", moves(resnets()), conclude=lambda move: derivative_is_mean_derivative(move, factor=2))
+@mutant(
+    "half the derivative",
+    moves(resnets()),
+    conclude=lambda move: derivative_is_mean_derivative(move, factor=2),
+)
 @mutant("in W only", moves(resnets()), conclude=lambda move: derivative_is_mean_derivative(move, with_v=0))
 def test_empirical_measures_satisfy_eq_3(move: Move) -> Verdict:
     """With finitely many samples the derivative of L is the mean of the derivatives."""
@@ -137,12 +146,26 @@ def test_empirical_measures_satisfy_eq_3(move: Move) -> Verdict:
     where="Footnote 1",
     says=r"\partial_{(W,V)} \ell(h, y) \text{ bounded near every local minimum} \Rightarrow (3)",
 )
-@printed(REFUTED, heavy_tails(), recheck=heavy_tail_breaks_eq_3,
-         note="true if the bound is uniform in (x, y), false if it may depend on (x, y)")  # fmt: skip
-@repaired(r"\sup_{(x,y)} |\partial_{(W,V)} \ell| \text{ integrable near the local minimum} \Rightarrow (3)", heavy_tails(finite_variance=True), examples=60)
+@printed(
+    REFUTED,
+    heavy_tails(),
+    recheck=heavy_tail_breaks_eq_3,
+    note="true if the bound is uniform in (x, y), false if it may depend on (x, y)",
+)
+@repaired(
+    r"\sup_{(x,y)} |\partial_{(W,V)} \ell| \text{ integrable near the local minimum} \Rightarrow (3)",
+    heavy_tails(finite_variance=True),
+    examples=60,
+)
 @mutant("E|z| < oo is enough", heavy_tails(finite_variance=False))
-@mutant("L is finite near every local minimum", heavy_tails(), conclude=lambda t: decide(
-    not (t.second_moment is None and t.v), why="L is infinite at points arbitrarily near the local minimum (0, v)."))  # fmt: skip
+@mutant(
+    "L is finite near every local minimum",
+    heavy_tails(),
+    conclude=lambda t: decide(
+        not (t.second_moment is None and t.v),
+        why="L is infinite at points arbitrarily near the local minimum (0, v).",
+    ),
+)
 def test_bounded_derivatives_give_eq_3(tail: HeavyTail) -> Verdict:
     """If the derivatives of the loss are bounded near a local minimum then (3) holds there."""
     return eq_3_at_zero_weight(tail)
@@ -157,19 +180,36 @@ def test_bounded_derivatives_give_eq_3(tail: HeavyTail) -> Verdict:
 )
 @printed(HOLDS, heavy_tails(finite_variance=True), examples=80, needs=15)
 @drop("eq. (3)", REFUTED, heavy_tails(finite_variance=False))
-@mutant("L <= L*_x without eq. (3)", heavy_tails(), conclude=lambda t: decide_at_most(
-    t.y * t.y, fmpq(0) if t.x else t.y * t.y, named=("L(0, v)", "L*_x")) if t.second_moment is None and t.v else vacuous("(3) holds here"))  # fmt: skip
-@mutant("every point with w = 0", heavy_tails(finite_variance=True), conclude=lambda t: decide_equal(
-    t.y * t.y, fmpq(0) if t.x else t.y * t.y, named=("L(0, v)", "L*_{x,z}")))  # fmt: skip
+@mutant(
+    "L <= L*_x without eq. (3)",
+    heavy_tails(),
+    conclude=lambda t: (
+        decide_at_most(t.y * t.y, fmpq(0) if t.x else t.y * t.y, named=("L(0, v)", "L*_x"))
+        if t.second_moment is None and t.v
+        else vacuous("(3) holds here")
+    ),
+)
+@mutant(
+    "every point with w = 0",
+    heavy_tails(finite_variance=True),
+    conclude=lambda t: decide_equal(t.y * t.y, fmpq(0) if t.x else t.y * t.y, named=("L(0, v)", "L*_{x,z}")),
+)
 def test_interchange_of_derivative_and_mean_is_needed(tail: HeavyTail) -> Verdict:
     """At local minima (0, v) of heavy-tailed scalar problems L is the least loss of linear models on (x, z)."""
     here = tail.y * tail.y
-    best = fmpq(0) if tail.x else here  # R z has infinite or positive variance and no covariance with y: R₂ = 0
+    best = (
+        fmpq(0) if tail.x else here
+    )  # R z has infinite or positive variance and no covariance with y: R₂ = 0
     if tail.second_moment is not None and tail.x * tail.y:
         return vacuous("the derivative -2xy in w is not zero: no local minimum")
     if tail.second_moment is None and not tail.v:
         return vacuous("L(w, 0) = (w x - y)^2 is finite: not the point in question")
-    return decide_equal(here, best, named=("L(0, v)", "L*_{x,z}"), why="A local minimum, since L is infinite at every w != 0 nearby, is not optimal.")
+    return decide_equal(
+        here,
+        best,
+        named=("L(0, v)", "L*_{x,z}"),
+        why="A local minimum, since L is infinite at every w != 0 nearby, is not optimal.",
+    )
 
 
 @instance
@@ -186,7 +226,9 @@ class LaplaceProblem:
         return None if abs(spread) >= 1 else arb(w - 1).cosh() / (1 - spread * spread)
 
 
-laplace_problems = st.builds(lambda a, w, v: LaplaceProblem(a=a, w=w, v=v), rationals(3), rationals(2), rationals(2))
+laplace_problems = st.builds(
+    lambda a, w, v: LaplaceProblem(a=a, w=w, v=v), rationals(3), rationals(2), rationals(2)
+)
 
 
 def baseline_is_finite(problem: LaplaceProblem) -> Verdict:
@@ -195,7 +237,11 @@ def baseline_is_finite(problem: LaplaceProblem) -> Verdict:
     return decide(
         best is not None,
         why="L = 1 at the global minimum (1, a), but E cosh(a z) = ∞, so L*_x = +∞ and eq. (5) reads ∞ − (∞ − 1).",
-        values={"a": problem.a, "L(1, a)": problem.loss(fmpq(1), problem.a), "L*_x": "infinite" if best is None else best},
+        values={
+            "a": problem.a,
+            "L(1, a)": problem.loss(fmpq(1), problem.a),
+            "L*_x": "infinite" if best is None else best,
+        },
         rung=Rung.BALL if best is not None else Rung.EXACT,
     )
 
@@ -204,7 +250,11 @@ def least_at_one_a(problem: LaplaceProblem) -> Verdict:
     """L(1, a) = 1 is at most L at the drawn point."""
     there = problem.loss(problem.w, problem.v)
     here = problem.loss(fmpq(1), problem.a)
-    return vacuous("L is infinite at the other point") if there is None else decide_at_most(here, there, named=("L(1, a)", "L(w, v)"))
+    return (
+        vacuous("L is infinite at the other point")
+        if there is None
+        else decide_at_most(here, there, named=("L(1, a)", "L(w, v)"))
+    )
 
 
 @claim(
@@ -214,11 +264,29 @@ def least_at_one_a(problem: LaplaceProblem) -> Verdict:
     says=r"L = L^*_{\{x\}} - (L^*_{\{x\}} - L^*_{\{x,z\}})",
     assumes={"A2": r"\ell(\cdot,y) \text{ convex and differentiable}"},
 )
-@printed(REFUTED, laplace_problems, recheck=infinite_baseline, note="the equivalent form L = L*_{x,z} <= L*_x is right")
-@repaired(r"L = L^*_{\{x,z\}} \le L^*_{\{x\}}", laplace_problems, examples=80, needs=15, conclude=least_at_one_a)
-@mutant("(1, 0) is optimal", laplace_problems, conclude=lambda p: vacuous("infinite") if p.loss(fmpq(1), fmpq(0)) is None else decide_at_most(
-    p.loss(fmpq(1), fmpq(0)), p.loss(fmpq(1), p.a), named=("L(1, 0)", "L(1, a)")))  # fmt: skip
-@mutant("L*_x is never finite", laplace_problems, conclude=lambda p: decide(p.loss(fmpq(1), fmpq(0)) is None, why="L*_x is finite.", values={"a": p.a}))
+@printed(
+    REFUTED,
+    laplace_problems,
+    recheck=infinite_baseline,
+    note="the equivalent form L = L*_{x,z} <= L*_x is right",
+)
+@repaired(
+    r"L = L^*_{\{x,z\}} \le L^*_{\{x\}}", laplace_problems, examples=80, needs=15, conclude=least_at_one_a
+)
+@mutant(
+    "(1, 0) is optimal",
+    laplace_problems,
+    conclude=lambda p: (
+        vacuous("infinite")
+        if p.loss(fmpq(1), fmpq(0)) is None
+        else decide_at_most(p.loss(fmpq(1), fmpq(0)), p.loss(fmpq(1), p.a), named=("L(1, 0)", "L(1, a)"))
+    ),
+)
+@mutant(
+    "L*_x is never finite",
+    laplace_problems,
+    conclude=lambda p: decide(p.loss(fmpq(1), fmpq(0)) is None, why="L*_x is finite.", values={"a": p.a}),
+)
 def test_eq_5_is_defined(problem: LaplaceProblem) -> Verdict:
     """Eq. (5) makes sense at the global minimum (1, a): L*_x is finite."""
     return baseline_is_finite(problem)
@@ -243,15 +311,45 @@ def planted_under_uniform_inputs(draw: st.DrawFn) -> ResNet:
     assumes={"local minimum": MINIMUM},
 )
 @printed(HOLDS, planted_under_uniform_inputs(), examples=60, needs=30)
-@drop("local minimum", REFUTED, planted_under_uniform_inputs().map(lambda net: replace(net, Y=net.Y + net.X * net.W.transpose() + net.Z * fmpq_mat(net.Z.ncols(), net.W.nrows(), [1] * (net.Z.ncols() * net.W.nrows())))),
-      conclude=lambda net: decide_equal(loss(net), least_squares_value(net.features, net.Y, net.measure), named=("L", "L*_{x,z}")))  # fmt: skip
-@mutant("L = L*_x", planted_under_uniform_inputs(), conclude=lambda net: decide_equal(
-    loss(net), least_squares_value(net.X, net.Y, net.measure), named=("L", "L*_x")))  # fmt: skip
-@mutant("the empirical value", planted_under_uniform_inputs(), conclude=lambda net: decide_equal(
-    loss(net), loss(replace(net, measure=Atoms.uniform(net.X.nrows()))), named=("L", "L under the empirical measure of the coefficients")))  # fmt: skip
+@drop(
+    "local minimum",
+    REFUTED,
+    planted_under_uniform_inputs().map(
+        lambda net: replace(
+            net,
+            Y=net.Y
+            + net.X * net.W.transpose()
+            + net.Z * fmpq_mat(net.Z.ncols(), net.W.nrows(), [1] * (net.Z.ncols() * net.W.nrows())),
+        )
+    ),
+    conclude=lambda net: decide_equal(
+        loss(net), least_squares_value(net.features, net.Y, net.measure), named=("L", "L*_{x,z}")
+    ),
+)
+@mutant(
+    "L = L*_x",
+    planted_under_uniform_inputs(),
+    conclude=lambda net: decide_equal(
+        loss(net), least_squares_value(net.X, net.Y, net.measure), named=("L", "L*_x")
+    ),
+)
+@mutant(
+    "the empirical value",
+    planted_under_uniform_inputs(),
+    conclude=lambda net: decide_equal(
+        loss(net),
+        loss(replace(net, measure=Atoms.uniform(net.X.nrows()))),
+        named=("L", "L under the empirical measure of the coefficients"),
+    ),
+)
 def test_continuous_measures(net: ResNet) -> Verdict:
     """Under a continuous measure, too, L = L*_{x,z} at a local minimum (exact moments of polynomials)."""
-    return at_local_minimum(net, decide_equal(loss(net), least_squares_value(net.features, net.Y, net.measure), named=("L", "L*_{x,z}")))
+    return at_local_minimum(
+        net,
+        decide_equal(
+            loss(net), least_squares_value(net.features, net.Y, net.measure), named=("L", "L*_{x,z}")
+        ),
+    )
 
 
 @claim(
@@ -262,11 +360,26 @@ def test_continuous_measures(net: ResNet) -> Verdict:
     assumes={"W = 0": "W = 0", "z is correlated with D": r"\mathbb{E}[zD] \ne 0"},
 )
 @printed(HOLDS, resnets(d_y=1, rank="deficient"), examples=80, needs=25)
-@drop("z is correlated with D", REFUTED, resnets(rank="deficient", d_y=1), conclude=lambda net: has_negative_curvature(net), note="with z = 0 L is convex in W")
+@drop(
+    "z is correlated with D",
+    REFUTED,
+    resnets(rank="deficient", d_y=1),
+    conclude=lambda net: has_negative_curvature(net),
+    note="with z = 0 L is convex in W",
+)
 @drop("W = 0", REFUTED, planted_minima(squared), conclude=lambda net: has_negative_curvature(net))
-@mutant("L is convex in (W, V)", resnets(), conclude=lambda net: decide(inertia(hessian(net))[2] == 0, why="The Hessian has a negative eigenvalue."))
-@mutant("two negative eigenvalues", resnets(d_y=1, rank="deficient"), conclude=lambda net: decide(
-    inertia(hessian(net))[2] >= 2, why="The Hessian has fewer than two negative eigenvalues."))  # fmt: skip
+@mutant(
+    "L is convex in (W, V)",
+    resnets(),
+    conclude=lambda net: decide(inertia(hessian(net))[2] == 0, why="The Hessian has a negative eigenvalue."),
+)
+@mutant(
+    "two negative eigenvalues",
+    resnets(d_y=1, rank="deficient"),
+    conclude=lambda net: decide(
+        inertia(hessian(net))[2] >= 2, why="The Hessian has fewer than two negative eigenvalues."
+    ),
+)
 def test_loss_is_not_convex_in_w_and_v(net: ResNet) -> Verdict:
     """Where W = 0 and E[z D] ≠ 0 the Hessian of L in (W, V) has a negative eigenvalue."""
     if vanishes(feature_gradient(net).z):
@@ -276,7 +389,11 @@ def test_loss_is_not_convex_in_w_and_v(net: ResNet) -> Verdict:
 
 def has_negative_curvature(net: ResNet) -> Verdict:
     """The Hessian of L in (W, V) has a negative eigenvalue."""
-    return decide(inertia(hessian(net))[2] > 0, why="The Hessian has no negative eigenvalue.", values={"inertia": str(inertia(hessian(net)))})
+    return decide(
+        inertia(hessian(net))[2] > 0,
+        why="The Hessian has no negative eigenvalue.",
+        values={"inertia": str(inertia(hessian(net)))},
+    )
 
 
 # --- Section 2.2: the ReLU example -------------------------------------------------------------------
@@ -317,7 +434,13 @@ def stays_flat(move: HiddenMove, scale: fmpq | None = None) -> Verdict:
     least = min(abs(e) for e in net.preactivations.entries())
     widest = max(sum((abs(e) for e in row), fmpq(0)) for row in net.X.table())
     largest = max((abs(e) for e in move.A.entries()), default=fmpq(0))
-    step = scale if scale is not None else least / (2 * widest * largest) if widest and largest and least else fmpq(1, 1024)
+    step = (
+        scale
+        if scale is not None
+        else least / (2 * widest * largest)
+        if widest and largest and least
+        else fmpq(1, 1024)
+    )
     there = replace(net, W1=net.W1 + move.A * step, W2=net.W2 + move.B * step)
     return decide_at_most(mean_square(net), mean_square(there), named=("L", "L nearby"))
 
@@ -334,11 +457,26 @@ dead = hidden_moves(one_hidden_layer_nets(inputs=positive, weights=negative))
     assumes={"all units dead": r"(W^{(1)} x_i)_k < -c", "ReLU": r"\sigma(t) = \max(0, t)"},
 )
 @printed(HOLDS, dead, examples=80)
-@drop("all units dead: at the kink", REFUTED, hidden_moves(one_hidden_layer_nets(inputs=positive, weights=st.just(0))))
-@drop("ReLU: leaky", REFUTED, hidden_moves(one_hidden_layer_nets("leaky relu", inputs=positive, weights=negative)))
+@drop(
+    "all units dead: at the kink",
+    REFUTED,
+    hidden_moves(one_hidden_layer_nets(inputs=positive, weights=st.just(0))),
+)
+@drop(
+    "ReLU: leaky",
+    REFUTED,
+    hidden_moves(one_hidden_layer_nets("leaky relu", inputs=positive, weights=negative)),
+)
 @mutant("within radius 2", dead, conclude=lambda move: stays_flat(move, scale=fmpq(1)))
-@mutant("worse than L*_x for all data", dead, conclude=lambda move: decide_less(
-    least_squares_value(move.net.X, move.net.Y, Atoms.uniform(move.net.X.nrows())), mean_square(move.net), named=("L*_x", "L")))  # fmt: skip
+@mutant(
+    "worse than L*_x for all data",
+    dead,
+    conclude=lambda move: decide_less(
+        least_squares_value(move.net.X, move.net.Y, Atoms.uniform(move.net.X.nrows())),
+        mean_square(move.net),
+        named=("L*_x", "L"),
+    ),
+)
 def test_dead_relu_units_make_a_local_minimum(move: HiddenMove) -> Verdict:
     """Where every unit is dead on every sample, L does not change nearby: a local minimum however bad."""
     return stays_flat(move)
@@ -379,7 +517,12 @@ def above_l_x(net: OneHiddenLayer) -> Verdict:
     if reason is None:
         return vacuous("no certificate of a local minimum")
     on_x = least_squares_value(net.X, net.Y, Atoms.uniform(net.X.nrows()))
-    return decide_at_most(mean_square(net), on_x, named=("L", "L*_x"), why=f"{reason[:1].upper()}{reason[1:]}, and yet L exceeds L*_x.")
+    return decide_at_most(
+        mean_square(net),
+        on_x,
+        named=("L", "L*_x"),
+        why=f"{reason[:1].upper()}{reason[1:]}, and yet L exceeds L*_x.",
+    )
 
 
 @claim(
@@ -390,9 +533,16 @@ def above_l_x(net: OneHiddenLayer) -> Verdict:
     assumes={"differentiable": r"(W^{(1)} x_i)_k \ne 0"},
 )
 @printed(HOLDS, hidden_moves(suboptimal_patterns()), examples=80, needs=15)
-@drop("differentiable", REFUTED, hidden_moves(one_hidden_layer_nets(units=1)), conclude=lambda move: same_pattern(move, fmpq(1, 1024)))
+@drop(
+    "differentiable",
+    REFUTED,
+    hidden_moves(one_hidden_layer_nets(units=1)),
+    conclude=lambda move: same_pattern(move, fmpq(1, 1024)),
+)
 @mutant("no local minimum lies above L*_x", suboptimal_patterns(), conclude=above_l_x, examples=200)
-@mutant("in every ball", hidden_moves(suboptimal_patterns()), conclude=lambda move: same_pattern(move, fmpq(3)))
+@mutant(
+    "in every ball", hidden_moves(suboptimal_patterns()), conclude=lambda move: same_pattern(move, fmpq(3))
+)
 def test_activation_patterns_are_locally_constant(move: HiddenMove) -> Verdict:
     """Off the kinks, small moves of W₁ keep the activation pattern, and a cell's best fit stays best."""
     if cell_minimum(move.net) is None:
@@ -407,7 +557,11 @@ def same_pattern(move: HiddenMove, step: fmpq) -> Verdict:
     """The activation pattern of W₁ + step · A is that of W₁."""
     pattern = lambda net: [e > 0 for e in net.preactivations.entries()]
     there = replace(move.net, W1=move.net.W1 + move.A * step)
-    return decide(pattern(move.net) == pattern(there), why="A unit changes between active and inactive.", values={"step": step})
+    return decide(
+        pattern(move.net) == pattern(there),
+        why="A unit changes between active and inactive.",
+        values={"step": step},
+    )
 
 
 # --- Section 2.3: second-order stationary points and regularisation ----------------------------------
@@ -424,7 +578,9 @@ def is_second_order_stationary(net: ResNet, epsilon: fmpq = fmpq(0)) -> bool:
 def has_second_order_conditions(net: ResNet) -> Verdict:
     """A local minimum is an ε-second-order stationary point for every ε >= 0."""
     try:
-        return decide(is_second_order_stationary(net), why="The Hessian has a negative eigenvalue at a local minimum.")
+        return decide(
+            is_second_order_stationary(net), why="The Hessian has a negative eigenvalue at a local minimum."
+        )
     except NotDifferentiable as error:
         return decide(False, why=f"The Hessian does not exist at this local minimum: {error}.")
 
@@ -437,8 +593,17 @@ def has_second_order_conditions(net: ResNet) -> Verdict:
     assumes={"PA2": r"\ell(\cdot,y) \text{ twice differentiable}"},
 )
 @printed(HOLDS, planted_minima(squared), examples=60, reaches=RANK_CLASSES)
-@drop("PA2", REFUTED, planted_minima(smoothed_hinge), note="the Hessian need not exist for losses that satisfy A2 only")
-@mutant("positive definite Hessian", planted_minima(squared), conclude=lambda net: decide(is_positive_definite(hessian(net)), why="The Hessian is singular."))
+@drop(
+    "PA2",
+    REFUTED,
+    planted_minima(smoothed_hinge),
+    note="the Hessian need not exist for losses that satisfy A2 only",
+)
+@mutant(
+    "positive definite Hessian",
+    planted_minima(squared),
+    conclude=lambda net: decide(is_positive_definite(hessian(net)), why="The Hessian is singular."),
+)
 @mutant("every critical point", critical_points(squared))
 def test_local_minima_are_second_order_stationary(net: ResNet) -> Verdict:
     """With a twice differentiable loss every local minimum satisfies the second-order conditions."""
@@ -460,17 +625,41 @@ epsilon_points = between(0, 60).map(lambda k: saddle_of_size(fmpq(1, 2**k)))
     says=r"\forall \epsilon > 0\ \exists\, \epsilon\text{-SOSP}:\ L = 1/2 > 0 = L^*_{\{x\}}",
     assumes={"unbounded V": r"\lVert V \rVert \text{ unbounded}"},
 )
-@printed(HOLDS, epsilon_points, examples=60, needs=40, reaches={"epsilon <= 2^-50": lambda net: net.Z[0, 0] <= fmpq(1, 2**50)})
-@drop("unbounded V", REFUTED, epsilon_points, conclude=lambda net: decide_at_most(abs(net.V[0, 0]), fmpq(10), named=("|V|", "10")),
-      note="the norm of V grows like 1/epsilon")  # fmt: skip
-@mutant("exact second-order stationary points", epsilon_points, conclude=lambda net: decide(
-    is_second_order_stationary(net), why="The Hessian has a negative eigenvalue: not an exact second-order stationary point."))  # fmt: skip
-@mutant("and a local minimum", epsilon_points, conclude=lambda net: decide(
-    find_descent(net, fmpq(1, 2**40)) is None, why="A strictly lower point lies within 2^-40."))  # fmt: skip
+@printed(
+    HOLDS,
+    epsilon_points,
+    examples=60,
+    needs=40,
+    reaches={"epsilon <= 2^-50": lambda net: net.Z[0, 0] <= fmpq(1, 2**50)},
+)
+@drop(
+    "unbounded V",
+    REFUTED,
+    epsilon_points,
+    conclude=lambda net: decide_at_most(abs(net.V[0, 0]), fmpq(10), named=("|V|", "10")),
+    note="the norm of V grows like 1/epsilon",
+)
+@mutant(
+    "exact second-order stationary points",
+    epsilon_points,
+    conclude=lambda net: decide(
+        is_second_order_stationary(net),
+        why="The Hessian has a negative eigenvalue: not an exact second-order stationary point.",
+    ),
+)
+@mutant(
+    "and a local minimum",
+    epsilon_points,
+    conclude=lambda net: decide(
+        find_descent(net, fmpq(1, 2**40)) is None, why="A strictly lower point lies within 2^-40."
+    ),
+)
 def test_epsilon_stationary_points_can_be_bad(net: ResNet) -> Verdict:
     """For every ε there is an ε-second-order stationary point with L = 1/2 although L*_x = 0."""
     return all_of(
-        decide(is_second_order_stationary(net, epsilon=net.Z[0, 0]), why="not an ε-second-order stationary point"),
+        decide(
+            is_second_order_stationary(net, epsilon=net.Z[0, 0]), why="not an ε-second-order stationary point"
+        ),
         decide_equal(loss(net), fmpq(1, 2), named=("L", "1/2")),
         decide_equal(basis_infimum(net, "x"), fmpq(0), named=("L*_x", "0")),
     )
@@ -519,7 +708,10 @@ def certified_minima(problem: Regularised) -> list[arb]:
             shift = shift if not (p * s > q * q and p > 0) else arb(0)
             p, s = p + shift, s + shift
             step = [(s * g[0] - q * g[1]) / (p * s - q * q), (p * g[1] - q * g[0]) / (p * s - q * q)]
-            while not value([e - d for e, d in zip(point, step, strict=True)]) <= value(point) and abs(step[0]) > arb(2) ** -60:
+            while (
+                not value([e - d for e, d in zip(point, step, strict=True)]) <= value(point)
+                and abs(step[0]) > arb(2) ** -60
+            ):
                 step = [d / 2 for d in step]
             point = [e - d for e, d in zip(point, step, strict=True)]
         found = prove_critical_point(slope, second, [float(e.mid()) for e in point])
@@ -541,14 +733,31 @@ def two_minima(problem: Regularised, then) -> Verdict:
     says=r"\text{adding } \lambda(\lVert W \rVert^2 + \lVert V \rVert^2) \text{ can create additional local minima}",
 )
 @printed(HOLDS, regularised_problems(), examples=40, needs=20)
-@mutant("the minima are equally good", regularised_problems(), examples=30,
-        conclude=lambda p: two_minima(p, lambda f: decide_equal(f[0], f[1], named=("F at the first", "F at the second"))))  # fmt: skip
-@mutant("a minimum attains L*_x = 0", regularised_problems(), examples=30,
-        conclude=lambda p: two_minima(p, lambda f: decide_at_most(f[0], fmpq(0), named=("F", "L*_x"))))  # fmt: skip
+@mutant(
+    "the minima are equally good",
+    regularised_problems(),
+    examples=30,
+    conclude=lambda p: two_minima(
+        p, lambda f: decide_equal(f[0], f[1], named=("F at the first", "F at the second"))
+    ),
+)
+@mutant(
+    "a minimum attains L*_x = 0",
+    regularised_problems(),
+    examples=30,
+    conclude=lambda p: two_minima(p, lambda f: decide_at_most(f[0], fmpq(0), named=("F", "L*_x"))),
+)
 def test_regularisation_creates_local_minima(problem: Regularised) -> Verdict:
     """The regularised scalar problem has two strict local minima of different value; without it all are global."""
-    return two_minima(problem, lambda f: decide(
-        True if f[0] < f[1] or f[1] < f[0] else None, why="two strict minima of different value", values={"F": f[0], "F'": f[1]}, rung=Rung.BALL))  # fmt: skip
+    return two_minima(
+        problem,
+        lambda f: decide(
+            True if f[0] < f[1] or f[1] < f[0] else None,
+            why="two strict minima of different value",
+            values={"F": f[0], "F'": f[1]},
+            rung=Rung.BALL,
+        ),
+    )
 
 
 # --- Section 3.1: the assumptions --------------------------------------------------------------------
@@ -586,7 +795,12 @@ def is_convex_and_differentiable(pair: LossPair) -> Verdict:
     except NotDifferentiable as error:
         return decide(False, why=f"The gradient does not exist: {error}.")
     monotone = sum(((a - b) * (c - d) for a, b, c, d in zip(*slopes, h, k, strict=True)), fmpq(0))
-    return decide_at_most(fmpq(0), monotone, named=("0", "<grad(h) - grad(k), h - k>"), why="The gradient is not monotone: the loss is not convex.")
+    return decide_at_most(
+        fmpq(0),
+        monotone,
+        named=("0", "<grad(h) - grad(k), h - k>"),
+        why="The gradient is not monotone: the loss is not convex.",
+    )
 
 
 def is_twice_differentiable(pair: LossPair) -> Verdict:
@@ -623,7 +837,11 @@ def test_common_losses_satisfy_a2(pair: LossPair) -> Verdict:
 @printed(HOLDS, loss_pairs(squared, cross_entropy, logistic), examples=60)
 @drop("PA2", REFUTED, loss_pairs(tilted_double_well, absolute))
 @mutant("conversely, A2 implies PA2", loss_pairs(huber, smoothed_hinge), conclude=is_twice_differentiable)
-@mutant("A1 implies d_y = 1", resnets(), conclude=lambda net: decide(net.W.nrows() == 1, why="d_y <= min(d_x, d_z) and d_y > 1."))
+@mutant(
+    "A1 implies d_y = 1",
+    resnets(),
+    conclude=lambda net: decide(net.W.nrows() == 1, why="d_y <= min(d_x, d_z) and d_y > 1."),
+)
 def test_assumptions_are_weaker_than_shamirs(pair: LossPair) -> Verdict:
     """A twice differentiable convex loss satisfies A2 (and d_y = 1 <= min(d_x, d_z) satisfies A1)."""
     return all_of(is_twice_differentiable(pair), is_convex_and_differentiable(pair))
@@ -652,11 +870,32 @@ def jumps(draw: st.DrawFn) -> Jump:
     assumes={"z continuous": r"\theta \mapsto z(x,\theta) \text{ continuous}"},
 )
 @printed(HOLDS, planted_minima(tilted_double_well), examples=60)
-@drop("z continuous", REFUTED, jumps(), conclude=lambda jump: decide_at_most(
-    loss(jump.net), loss(replace(jump.net, Z=jump.other)), named=("L", "L across the jump of z"), why="L is lower on the other side of the jump: no local minimum in θ."))  # fmt: skip
-@mutant("Theorem 1 holds all the same", planted_minima(tilted_double_well), conclude=lambda net: at_local_minimum(
-    net, decide_at_most(loss(net), loss_of_fit(net, shifted(net.Y, 2)), named=("L", "loss of a linear model on [x, z]"))))  # fmt: skip
-@mutant("a global minimum", planted_minima(tilted_double_well), conclude=lambda net: decide_equal(loss(net), fmpq(-32) * net.W.nrows(), named=("L", "inf l")))
+@drop(
+    "z continuous",
+    REFUTED,
+    jumps(),
+    conclude=lambda jump: decide_at_most(
+        loss(jump.net),
+        loss(replace(jump.net, Z=jump.other)),
+        named=("L", "L across the jump of z"),
+        why="L is lower on the other side of the jump: no local minimum in θ.",
+    ),
+)
+@mutant(
+    "Theorem 1 holds all the same",
+    planted_minima(tilted_double_well),
+    conclude=lambda net: at_local_minimum(
+        net,
+        decide_at_most(
+            loss(net), loss_of_fit(net, shifted(net.Y, 2)), named=("L", "loss of a linear model on [x, z]")
+        ),
+    ),
+)
+@mutant(
+    "a global minimum",
+    planted_minima(tilted_double_well),
+    conclude=lambda net: decide_equal(loss(net), fmpq(-32) * net.W.nrows(), named=("L", "inf l")),
+)
 def test_wells_of_the_loss_are_local_minima(net: ResNet) -> Verdict:
     """Sitting in a suboptimal well of the loss at every sample is a suboptimal local minimum of L."""
     return all_of(
@@ -671,7 +910,11 @@ def unattained(draw: st.DrawFn) -> ResNet:
 
     x and z are independent, so R* = (0, r) is not of the form (w, w v). The point is (0, −E[xy] / E[zy]).
     """
-    net = draw(resnets(d_y=1, extra_inputs=0, extra_residuals=0, branch=None, determined=True, labels="none").filter(lambda n: n.features.rank() == 2))
+    net = draw(
+        resnets(d_y=1, extra_inputs=0, extra_residuals=0, branch=None, determined=True, labels="none").filter(
+            lambda n: n.features.rank() == 2
+        )
+    )
     free = null_space(net.measure.product(net.features, identity(net.X.nrows())))
     y = net.Z * fmpq(draw(among(1, -1, 2))) + free * draw(matrices(free.ncols(), 1, integers(2)))
     product = net.measure.product
@@ -686,8 +929,18 @@ def unattained(draw: st.DrawFn) -> ResNet:
     says=r"L^*_{\{x,z\}} \text{ not of the form } [W, WV]\varphi \Rightarrow L \text{ has no local minimum and Theorem 1 is vacuous}",
 )
 @printed(HOLDS, unattained(), examples=60, needs=20)
-@mutant("the critical point is a minimum", unattained(), conclude=lambda net: decide(find_descent(net, fmpq(1, 2**30)) is None, why="A lower point lies within 2^-30."))
-@mutant("L* is attained there", unattained(), conclude=lambda net: decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")))
+@mutant(
+    "the critical point is a minimum",
+    unattained(),
+    conclude=lambda net: decide(
+        find_descent(net, fmpq(1, 2**30)) is None, why="A lower point lies within 2^-30."
+    ),
+)
+@mutant(
+    "L* is attained there",
+    unattained(),
+    conclude=lambda net: decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")),
+)
 def test_unattained_optima_have_no_local_minimum(net: ResNet) -> Verdict:
     """If the best linear model is (0, r), the only critical point is a saddle and L* is approached at infinity.
 
@@ -697,11 +950,19 @@ def test_unattained_optima_have_no_local_minimum(net: ResNet) -> Verdict:
     best = basis_infimum(net)
     r = least_squares(net.features, net.Y, net.measure)[0, 1]
     moment = net.measure.product(net.X, net.X)[0, 0]
-    approach = [moved(net, fmpq_mat(1, 1, [e]), fmpq_mat(1, 1, [r / e])) for e in (fmpq(1, 2**k) for k in (5, 20, 40))]
+    approach = [
+        moved(net, fmpq_mat(1, 1, [e]), fmpq_mat(1, 1, [r / e])) for e in (fmpq(1, 2**k) for k in (5, 20, 40))
+    ]
     return all_of(
         decide(is_critical(net), why="(0, -E[xy]/E[zy]) is not critical"),
-        decide(find_descent(net, fmpq(1, 2**30)) is not None, why="no lower point was found near the only critical point"),
-        *(decide_equal(loss(a) - best.upper, a.W[0, 0] ** 2 * moment, named=("L(e, r/e) - L*", "e^2 E x^2")) for a in approach),
+        decide(
+            find_descent(net, fmpq(1, 2**30)) is not None,
+            why="no lower point was found near the only critical point",
+        ),
+        *(
+            decide_equal(loss(a) - best.upper, a.W[0, 0] ** 2 * moment, named=("L(e, r/e) - L*", "e^2 E x^2"))
+            for a in approach
+        ),
     )
 
 
@@ -712,7 +973,9 @@ def chain_at_most_l_x(chain: ChainOfBlocks) -> Verdict:
     """L <= L*_x at certified strict local minima of two residual blocks, in (w, v₁, v₂)."""
     m, w, v2 = chain.X.nrows(), chain.w, chain.v2
     column = lambda values: fmpq_mat(m, 1, list(values))
-    x1, g1, g2, slope, curvature = (list(a.entries()) for a in (chain.X1, chain.G1, chain.G2, chain.G2_slope, chain.G2_curvature))
+    x1, g1, g2, slope, curvature = (
+        list(a.entries()) for a in (chain.X1, chain.G1, chain.G2, chain.G2_slope, chain.G2_curvature)
+    )
     residual = chain.H - chain.Y
     inner = column(w * g * (1 + v2 * s) for g, s in zip(g1, slope, strict=True))
     jacobian = [column(a + v2 * b for a, b in zip(x1, g2, strict=True)), inner, chain.G2 * fmpq(w)]
@@ -721,15 +984,30 @@ def chain_at_most_l_x(chain: ChainOfBlocks) -> Verdict:
     zero = column([0] * m)
     second = [
         [zero, column(g * (1 + v2 * s) for g, s in zip(g1, slope, strict=True)), chain.G2],
-        [None, column(w * v2 * g * g * c for g, c in zip(g1, curvature, strict=True)), column(w * g * s for g, s in zip(g1, slope, strict=True))],
+        [
+            None,
+            column(w * v2 * g * g * c for g, c in zip(g1, curvature, strict=True)),
+            column(w * g * s for g, s in zip(g1, slope, strict=True)),
+        ],
         [None, None, zero],
     ]
-    entry = lambda i, j: ((jacobian[i].transpose() * jacobian[j])[0, 0] + (residual.transpose() * second[min(i, j)][max(i, j)])[0, 0]) * fmpq(2, m)
+    entry = lambda i, j: (
+        (
+            (jacobian[i].transpose() * jacobian[j])[0, 0]
+            + (residual.transpose() * second[min(i, j)][max(i, j)])[0, 0]
+        )
+        * fmpq(2, m)
+    )
     if not is_positive_definite(fmpq_mat(3, 3, [entry(i, j) for i in range(3) for j in range(3)])):
         return vacuous("the Hessian is not positive definite")
     measure = Atoms.uniform(m)
     here, on_x = trace_product(residual, residual, measure), least_squares_value(chain.X, chain.Y, measure)
-    return decide_at_most(here, on_x, named=("L", "L*_x"), why="The gradient is zero and the Hessian positive definite, and yet L exceeds L*_x.")
+    return decide_at_most(
+        here,
+        on_x,
+        named=("L", "L*_x"),
+        why="The gradient is zero and the Hessian positive definite, and yet L exceeds L*_x.",
+    )
 
 
 @claim(
@@ -737,13 +1015,30 @@ def chain_at_most_l_x(chain: ChainOfBlocks) -> Verdict:
     paper=KB19,
     where="Remark 1 and Section 2.1: any fixed basis, arbitrarily deep networks",
     says=r"L \le L^*_{\{\varphi(x)\}} \text{ for every fixed basis } \varphi",
-    assumes={"fixed basis": r"x = \varphi(x^{raw}) \text{ does not depend on } \theta", "local minimum": MINIMUM},
+    assumes={
+        "fixed basis": r"x = \varphi(x^{raw}) \text{ does not depend on } \theta",
+        "local minimum": MINIMUM,
+    },
 )
 @printed(HOLDS, planted_minima() | planted_critical_points(), examples=60)
-@drop("fixed basis", REFUTED, chains_of_blocks(), conclude=chain_at_most_l_x, examples=400,
-      note="in a chain of blocks the basis of the last block is trained, and the guarantee against the raw input is lost")  # fmt: skip
-@mutant("L = L*_x", planted_minima(), conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
-@mutant("L < L*_x", planted_minima(), conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
+@drop(
+    "fixed basis",
+    REFUTED,
+    chains_of_blocks(),
+    conclude=chain_at_most_l_x,
+    examples=400,
+    note="in a chain of blocks the basis of the last block is trained, and the guarantee against the raw input is lost",
+)
+@mutant(
+    "L = L*_x",
+    planted_minima(),
+    conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
+@mutant(
+    "L < L*_x",
+    planted_minima(),
+    conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
 def test_any_fixed_basis(net: ResNet) -> Verdict:
     """x may be any fixed features of the input: nothing but its values on the data enters."""
     return at_local_minimum(net, decide_at_most(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
@@ -754,21 +1049,72 @@ def test_any_fixed_basis(net: ResNet) -> Verdict:
     paper=KB19,
     where="Remark 2: biases",
     says=r"L = L^*_{\{x,z\}} \text{ with } x = [x^{orig}; 1],\ z = [z^{orig}; 1]",
-    assumes={"A1": r"d_y \le \min(d_x, d_z) \text{ after augmentation}", "augmentation": r"h = W([x;1] + V[z;1])", "local minimum": MINIMUM},
+    assumes={
+        "A1": r"d_y \le \min(d_x, d_z) \text{ after augmentation}",
+        "augmentation": r"h = W([x;1] + V[z;1])",
+        "local minimum": MINIMUM,
+    },
 )
 @printed(HOLDS, planted_minima(bias="augmented") | planted_critical_points(bias="augmented"), examples=80)
-@drop("augmentation: h = W(x + Vz) + b", HOLDS, planted_minima(bias="usual") | planted_critical_points(bias="usual"), examples=80,
-      note="the usual output bias is harmless while d_y <= d_x")  # fmt: skip
-@drop("augmentation: h = W(x + Vz) + b, d_y = d_x + 1", REFUTED,
-      planted_critical_points(squared, bias="usual", scale=(-4, 0), d_y=2, extra_inputs=-1, rank="full", spare_samples=3, determined=True), examples=200,
-      note="allowed by A1 for the augmented dimensions")  # fmt: skip
-@drop("local minimum: critical point", REFUTED, critical_points(bias="augmented"),
-      conclude=lambda net: at_critical_point(net, decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}"))))  # fmt: skip
-@mutant("without the 1 in the basis", planted_minima(squared, bias="augmented"), conclude=lambda net: decide_equal(
-    loss(net), least_squares_value(fmpq_mat(net.X.nrows(), net.X.ncols() - 1, [e for row in net.X.table() for e in row[:-1]]), net.Y, net.measure), named=("L", "L*_{x orig}")))  # fmt: skip
-@mutant("the augmented net is the usual one", planted_minima(squared, bias="augmented"), conclude=lambda net: decide(
-    all(a == b for a, b in zip((net.Q * fmpq_mat(net.X.ncols(), 1, [0] * (net.X.ncols() - 1) + [1])).entries(), net.constant.entries(), strict=True)),
-    why="The bias coordinate is not constant: it receives residuals, too."))  # fmt: skip
+@drop(
+    "augmentation: h = W(x + Vz) + b",
+    HOLDS,
+    planted_minima(bias="usual") | planted_critical_points(bias="usual"),
+    examples=80,
+    note="the usual output bias is harmless while d_y <= d_x",
+)
+@drop(
+    "augmentation: h = W(x + Vz) + b, d_y = d_x + 1",
+    REFUTED,
+    planted_critical_points(
+        squared,
+        bias="usual",
+        scale=(-4, 0),
+        d_y=2,
+        extra_inputs=-1,
+        rank="full",
+        spare_samples=3,
+        determined=True,
+    ),
+    examples=200,
+    note="allowed by A1 for the augmented dimensions",
+)
+@drop(
+    "local minimum: critical point",
+    REFUTED,
+    critical_points(bias="augmented"),
+    conclude=lambda net: at_critical_point(
+        net, decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}"))
+    ),
+)
+@mutant(
+    "without the 1 in the basis",
+    planted_minima(squared, bias="augmented"),
+    conclude=lambda net: decide_equal(
+        loss(net),
+        least_squares_value(
+            fmpq_mat(net.X.nrows(), net.X.ncols() - 1, [e for row in net.X.table() for e in row[:-1]]),
+            net.Y,
+            net.measure,
+        ),
+        named=("L", "L*_{x orig}"),
+    ),
+)
+@mutant(
+    "the augmented net is the usual one",
+    planted_minima(squared, bias="augmented"),
+    conclude=lambda net: decide(
+        all(
+            a == b
+            for a, b in zip(
+                (net.Q * fmpq_mat(net.X.ncols(), 1, [0] * (net.X.ncols() - 1) + [1])).entries(),
+                net.constant.entries(),
+                strict=True,
+            )
+        ),
+        why="The bias coordinate is not constant: it receives residuals, too.",
+    ),
+)
 def test_bias_terms(net: ResNet) -> Verdict:
     """The results hold with biases, written as constant coordinates of x and z."""
     return attains_basis_optimum(net)

@@ -3,7 +3,13 @@
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
-from strategies.critical import RANK_CLASSES, critical_points, planted_critical_points, planted_minima
+from strategies.critical import (
+    RANK_CLASSES,
+    critical_points,
+    planted_critical_points,
+    planted_minima,
+    points_at_kinks,
+)
 from strategies.losses import (
     absolute,
     cross_entropy,
@@ -17,7 +23,20 @@ from strategies.losses import (
     tilted_double_well,
 )
 from strategies.networks import ResNet, resnets
-from verify import HOLDS, REFUTED, Verdict, all_of, claim, decide_at_most, decide_equal, decide_less, drop, mutant, printed, repaired, vacuous
+from verify import (
+    HOLDS,
+    REFUTED,
+    Verdict,
+    all_of,
+    claim,
+    decide_at_most,
+    decide_equal,
+    decide_less,
+    drop,
+    mutant,
+    printed,
+    vacuous,
+)
 from verify.oracles.exact import inertia, is_positive_definite, projector
 from verify.oracles.landscape import (
     at_critical_point,
@@ -38,9 +57,19 @@ squared_points = planted_minima(squared, weighted=False) | planted_critical_poin
 wider_outputs = {"extra_inputs": st.integers(-2, -1), "rank": "full", "determined": True}
 narrow_residuals = {"d_y": st.integers(2, 3), "extra_residuals": st.integers(-2, -1)}
 unequal_class_weights = planted_critical_points(
-    label_weighted_squared, scale=(0, 2), d_y=2, extra_inputs=-1, extra_residuals=-1, rank="full", branch=None,
-    weighted=False, bound=1, v_bound=1, spare_samples=0, determined=True,
-)  # fmt: skip
+    label_weighted_squared,
+    scale=(0, 2),
+    d_y=2,
+    extra_inputs=-1,
+    extra_residuals=-1,
+    rank="full",
+    branch=None,
+    weighted=False,
+    bound=1,
+    v_bound=1,
+    spare_samples=0,
+    determined=True,
+)
 """Two outputs through one unit, small integers: few enough that what needs a coincidence is met."""
 WITH_LOSS = {**RANK_CLASSES, "L > 0": lambda net: net.H != net.Y}
 
@@ -76,7 +105,12 @@ def over_nonnegative_v(net: ResNet) -> Verdict:
     strict = vanishes(slope.W) and all(e > 0 for e in slope.V.entries())
     if not strict or not is_positive_definite(net.measure.product(net.X, net.X)):
         return vacuous("no certificate of a local minimum over V >= 0")
-    return decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}"), why="A strict local minimum over V >= 0 has L > L*_{x,z}.")
+    return decide_equal(
+        loss(net),
+        basis_infimum(net),
+        named=("L", "L*_{x,z}"),
+        why="A strict local minimum over V >= 0 has L > L*_{x,z}.",
+    )
 
 
 def with_frozen_v(net: ResNet) -> Verdict:
@@ -87,7 +121,9 @@ def with_frozen_v(net: ResNet) -> Verdict:
 def at_most_the_deeper_well(net: ResNet) -> Verdict:
     """L is at most the loss of the linear model that fits y + 2 best: the deeper well of the double well."""
     better = loss_of_fit(net, shifted(net.Y, 2))
-    return at_local_minimum(net, decide_at_most(loss(net), better, named=("L", "loss of a linear model on [x, z]")))
+    return at_local_minimum(
+        net, decide_at_most(loss(net), better, named=("L", "loss of a linear model on [x, z]"))
+    )
 
 
 @claim(
@@ -103,28 +139,89 @@ def at_most_the_deeper_well(net: ResNet) -> Verdict:
     },
 )
 @printed(HOLDS, minima_and_other_critical_points, examples=200, reaches=WITH_LOSS)
-@drop("A1: d_y <= d_z", HOLDS, planted_minima(**narrow_residuals) | planted_critical_points(**narrow_residuals), examples=100,
-      note="d_z plays no role: the proof of Lemma 2 uses d_y <= d_x only")  # fmt: skip
+@drop(
+    "A1: d_y <= d_z",
+    HOLDS,
+    planted_minima(**narrow_residuals) | planted_critical_points(**narrow_residuals),
+    examples=100,
+    note="d_z plays no role: the proof of Lemma 2 uses d_y <= d_x only",
+)
 @drop("A1: d_y <= d_x", REFUTED, planted_critical_points(squared, scale=(-4, 0), **wider_outputs))
-@drop("A1: d_y = d_x + 1, cross-entropy", HOLDS, critical_points(cross_entropy, d_y=st.integers(2, 3), extra_inputs=-1), examples=80,
-      note="the cross-entropy sees d_y - 1 differences of outputs")  # fmt: skip
-@drop("A1: d_y = d_x + 2, cross-entropy", REFUTED, planted_critical_points(cross_entropy, scale=(-4, 0), d_y=3, extra_inputs=-2, extra_residuals=st.integers(-2, -1), rank="full", determined=True))
+@drop(
+    "A1: d_y = d_x + 1, cross-entropy",
+    HOLDS,
+    critical_points(cross_entropy, d_y=st.integers(2, 3), extra_inputs=-1),
+    examples=80,
+    note="the cross-entropy sees d_y - 1 differences of outputs",
+)
+@drop(
+    "A1: d_y = d_x + 2, cross-entropy",
+    REFUTED,
+    planted_critical_points(
+        cross_entropy,
+        scale=(-4, 0),
+        d_y=3,
+        extra_inputs=-2,
+        extra_residuals=st.integers(-2, -1),
+        rank="full",
+        determined=True,
+    ),
+)
 @drop("A2: convex", REFUTED, planted_minima(tilted_double_well), conclude=at_most_the_deeper_well)
-@drop("A2: differentiable, absolute loss", REFUTED, resnets(loss=absolute, rank="deficient", branch=None), examples=300)
-@drop("A2: differentiable, one hinge", HOLDS, critical_points(hinge, d_y=1, rank="deficient"), examples=80,
-      note="rank W < d_y = 1 means h = 0, where the hinge has no kink")  # fmt: skip
-@drop("V free: V >= 0", REFUTED, planted_minima(squared, frozen_v=True, branch=None, v_bound=0), conclude=over_nonnegative_v, examples=300)
+@drop(
+    "A2: differentiable, absolute loss",
+    REFUTED,
+    resnets(loss=absolute, rank="deficient", branch=None),
+    examples=300,
+)
+@drop(
+    "A2: differentiable, one hinge",
+    HOLDS,
+    critical_points(hinge, d_y=1, rank="deficient"),
+    examples=80,
+    note="rank W < d_y = 1 means h = 0, where the hinge has no kink",
+)
+@drop("A2: differentiable, two hinges", REFUTED, points_at_kinks(hinge, d_y=2), examples=400)
+@drop("A2: differentiable, multi-class hinge", REFUTED, points_at_kinks(multiclass_hinge, d_y=3), examples=800)
+@drop(
+    "V free: V >= 0",
+    REFUTED,
+    planted_minima(squared, frozen_v=True, branch=None, v_bound=0),
+    conclude=over_nonnegative_v,
+    examples=300,
+)
 @drop("V free: V frozen", REFUTED, planted_minima(frozen_v=True), conclude=with_frozen_v)
 @drop("local minimum: critical point", REFUTED, critical_points(), conclude=at_every_critical_point)
-@drop("local minimum: second-order stationary", HOLDS, critical_points(squared), conclude=at_exact_second_order_stationary_points, examples=150, needs=50)
-@mutant("L = L*_x", planted_minima(), conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
-@mutant("L = L*_z", planted_minima(), conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "z"), named=("L", "L*_z")))
-@mutant("L < L*_x", planted_minima(squared), conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
+@drop(
+    "local minimum: second-order stationary",
+    HOLDS,
+    critical_points(squared),
+    conclude=at_exact_second_order_stationary_points,
+    examples=150,
+    needs=50,
+)
+@mutant(
+    "L = L*_x",
+    planted_minima(),
+    conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
+@mutant(
+    "L = L*_z",
+    planted_minima(),
+    conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "z"), named=("L", "L*_z")),
+)
+@mutant(
+    "L < L*_x",
+    planted_minima(squared),
+    conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
 def test_local_minimum_attains_the_basis_optimum(net: ResNet) -> Verdict:
     """At every local minimum L is the least loss of a linear model on [x, z], which is at most that on x."""
     optimum = basis_infimum(net)
     attained = decide_equal(loss(net), optimum, named=("L", "L*_{x,z}"))
-    return at_local_minimum(net, all_of(attained, decide_at_most(optimum, basis_infimum(net, "x"), named=("L*_{x,z}", "L*_x"))))
+    return at_local_minimum(
+        net, all_of(attained, decide_at_most(optimum, basis_infimum(net, "x"), named=("L*_{x,z}", "L*_x")))
+    )
 
 
 def squared_norm(a: fmpq_mat) -> fmpq:
@@ -132,7 +229,9 @@ def squared_norm(a: fmpq_mat) -> fmpq:
     return sum((e * e for e in a.entries()), fmpq(0))
 
 
-def theorem_2(net: ResNet, *, project=None, sign: int = -1, first: fmpq | None = None, second: fmpq | None = None) -> fmpq:
+def theorem_2(
+    net: ResNet, *, project=None, sign: int = -1, first: fmpq | None = None, second: fmpq | None = None
+) -> fmpq:
     """The right-hand side of eq. (6); the options make its mutants."""
     m = net.X.nrows()
     residual_maker = fmpq_mat(m, m, [int(i == j) for i in range(m) for j in range(m)]) - projector(net.X)
@@ -146,7 +245,9 @@ def eq_6(**mutation) -> object:
     """The claim L = eq. (6) at local minima, mutated."""
 
     def conclude(net: ResNet) -> Verdict:
-        return at_local_minimum(net, decide_equal(loss(net), theorem_2(net, **mutation), named=("L", "eq. (6)")))
+        return at_local_minimum(
+            net, decide_equal(loss(net), theorem_2(net, **mutation), named=("L", "eq. (6)"))
+        )
 
     return conclude
 
@@ -156,22 +257,55 @@ def eq_6(**mutation) -> object:
     paper=KB19,
     where="Theorem 2, eq. (6)",
     says=r"L = \tfrac1m \lVert P_N[X] Y \rVert_F^2 - \tfrac1m \lVert P[P_N[X] Z] Y \rVert_F^2",
-    assumes={"A1": A1, "B1": r"\ell(h,y) = \lVert h - y \rVert_2^2", "B2": r"\mu = \tfrac1m \sum_i \delta_{(x_i,y_i)}", "local minimum": MINIMUM},
+    assumes={
+        "A1": A1,
+        "B1": r"\ell(h,y) = \lVert h - y \rVert_2^2",
+        "B2": r"\mu = \tfrac1m \sum_i \delta_{(x_i,y_i)}",
+        "local minimum": MINIMUM,
+    },
     equivalent={"second Y -> P_N[X] Y": r"P[P_N[X]Z] P_N[X] = P[P_N[X]Z]: the same matrix"},
 )
-@printed(HOLDS, squared_points, examples=150, reaches={
-    **WITH_LOSS, "Z in span(X)": lambda net: fmpq_mat(net.features).rank() == net.X.rank(), "rank X < d_x": lambda net: net.X.rank() < net.X.ncols(),
-})  # fmt: skip
+@printed(
+    HOLDS,
+    squared_points,
+    examples=150,
+    reaches={
+        **WITH_LOSS,
+        "Z in span(X)": lambda net: fmpq_mat(net.features).rank() == net.X.rank(),
+        "rank X < d_x": lambda net: net.X.rank() < net.X.ncols(),
+    },
+)
 @drop("A1: d_y <= d_z", HOLDS, planted_minima(squared, weighted=False, **narrow_residuals), examples=60)
-@drop("A1: d_y <= d_x", REFUTED, planted_critical_points(squared, scale=(-4, 0), weighted=False, **wider_outputs))
+@drop(
+    "A1: d_y <= d_x",
+    REFUTED,
+    planted_critical_points(squared, scale=(-4, 0), weighted=False, **wider_outputs),
+)
 @drop("B1", REFUTED, planted_minima(huber, weighted=False))
 @drop("B2", REFUTED, planted_minima(squared, spare_samples=3), examples=300)
-@drop("local minimum: critical point", REFUTED, critical_points(squared, weighted=False),
-      conclude=lambda net: at_critical_point(net, decide_equal(loss(net), theorem_2(net), named=("L", "eq. (6)"))))  # fmt: skip
-@mutant("P[Z] for P[P_N[X] Z]", planted_minima(squared, weighted=False), conclude=eq_6(project=lambda net, _: projector(net.Z)))
-@mutant("P[P_N[Z] X] for P[P_N[X] Z]", planted_minima(squared, weighted=False),
-        conclude=eq_6(project=lambda net, _: projector(net.X - projector(net.Z) * net.X)))  # fmt: skip
-@mutant("P[Z] P_N[X] for P[P_N[X] Z]", planted_minima(squared, weighted=False), conclude=eq_6(project=lambda net, rest: projector(net.Z) * rest))
+@drop(
+    "local minimum: critical point",
+    REFUTED,
+    critical_points(squared, weighted=False),
+    conclude=lambda net: at_critical_point(
+        net, decide_equal(loss(net), theorem_2(net), named=("L", "eq. (6)"))
+    ),
+)
+@mutant(
+    "P[Z] for P[P_N[X] Z]",
+    planted_minima(squared, weighted=False),
+    conclude=eq_6(project=lambda net, _: projector(net.Z)),
+)
+@mutant(
+    "P[P_N[Z] X] for P[P_N[X] Z]",
+    planted_minima(squared, weighted=False),
+    conclude=eq_6(project=lambda net, _: projector(net.X - projector(net.Z) * net.X)),
+)
+@mutant(
+    "P[Z] P_N[X] for P[P_N[X] Z]",
+    planted_minima(squared, weighted=False),
+    conclude=eq_6(project=lambda net, rest: projector(net.Z) * rest),
+)
 @mutant("plus for minus", planted_minima(squared, weighted=False), conclude=eq_6(sign=1))
 @mutant("no 1/m", planted_minima(squared, weighted=False), conclude=eq_6(first=fmpq(1), second=fmpq(1)))
 @mutant("no second 1/m", planted_minima(squared, weighted=False), conclude=eq_6(second=fmpq(1)))
@@ -193,13 +327,36 @@ def at_most_l_x(net: ResNet) -> Verdict:
     assumes={"A1": A1, "A2": A2, "local minimum": MINIMUM},
 )
 @printed(HOLDS, minima_and_other_critical_points, examples=100, reaches=RANK_CLASSES)
-@drop("A1: d_y <= d_x, squared loss", HOLDS, planted_critical_points(squared, scale=(-4, 0), **wider_outputs), examples=80,
-      note="a local minimum is the best fit of rank d_x, which beats every linear model on x")  # fmt: skip
+@drop(
+    "A1: d_y <= d_x, squared loss",
+    HOLDS,
+    planted_critical_points(squared, scale=(-4, 0), **wider_outputs),
+    examples=80,
+    note="a local minimum is the best fit of rank d_x, which beats every linear model on x",
+)
 @drop("A1: d_y <= d_x", REFUTED, unequal_class_weights, examples=1500)
-@drop("A2: differentiable", REFUTED, resnets(loss=absolute, d_y=1, rank="deficient", branch=None, bound=4), examples=1500)
-@drop("local minimum: critical point", REFUTED, critical_points(), conclude=lambda net: at_critical_point(net, at_most_l_x(net)))
-@mutant("L < L*_x", planted_minima(), conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
-@mutant("L >= L*_x", planted_minima(), conclude=lambda net: decide_at_most(basis_infimum(net, "x"), loss(net), named=("L*_x", "L")))
+@drop(
+    "A2: differentiable",
+    REFUTED,
+    resnets(loss=absolute, d_y=1, rank="deficient", branch=None, bound=4),
+    examples=1500,
+)
+@drop(
+    "local minimum: critical point",
+    REFUTED,
+    critical_points(),
+    conclude=lambda net: at_critical_point(net, at_most_l_x(net)),
+)
+@mutant(
+    "L < L*_x",
+    planted_minima(),
+    conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
+@mutant(
+    "L >= L*_x",
+    planted_minima(),
+    conclude=lambda net: decide_at_most(basis_infimum(net, "x"), loss(net), named=("L*_x", "L")),
+)
 def test_local_minimum_is_no_worse_than_a_linear_model(net: ResNet) -> Verdict:
     """Every local minimum value is at most the global minimum value of linear models on x."""
     return at_local_minimum(net, at_most_l_x(net))
@@ -218,21 +375,53 @@ def strictly_better(net: ResNet) -> Verdict:
     paper=KB19,
     where="Remark 3 (ii)",
     says=r"L^*_{\{x\}} \ne L^*_{\{x,z\}} \Rightarrow L(W,V,\theta) < L^*_{\{x\}}",
-    assumes={"A1": A1, "A2": A2, "z is non-negligible": r"L^*_{\{x\}} \ne L^*_{\{x,z\}}", "local minimum": MINIMUM},
+    assumes={
+        "A1": A1,
+        "A2": A2,
+        "z is non-negligible": r"L^*_{\{x\}} \ne L^*_{\{x,z\}}",
+        "local minimum": MINIMUM,
+    },
 )
-@printed(HOLDS, planted_minima(spare_samples=3) | planted_critical_points(), examples=120, needs=30, reaches=RANK_CLASSES)
-@drop("A1", REFUTED, planted_critical_points(squared, scale=(-4, 0), v_bound=0, **wider_outputs), examples=300)
-@drop("z is non-negligible", REFUTED, planted_minima(), conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
-@drop("local minimum: critical point", REFUTED, critical_points(), conclude=lambda net: at_critical_point(net, strictly_better(net)))
-@mutant("L < L*_{x,z}", planted_minima(squared), conclude=lambda net: decide_less(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")))
-@mutant("L <= L*_x / 2", planted_minima(squared),
-        conclude=lambda net: decide_at_most(loss(net) * 2, basis_infimum(net, "x"), named=("2 L", "L*_x")))  # fmt: skip
+@printed(
+    HOLDS,
+    planted_minima(spare_samples=3) | planted_critical_points(),
+    examples=120,
+    needs=30,
+    reaches=RANK_CLASSES,
+)
+@drop(
+    "A1", REFUTED, planted_critical_points(squared, scale=(-4, 0), v_bound=0, **wider_outputs), examples=300
+)
+@drop(
+    "z is non-negligible",
+    REFUTED,
+    planted_minima(),
+    conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
+@drop(
+    "local minimum: critical point",
+    REFUTED,
+    critical_points(),
+    conclude=lambda net: at_critical_point(net, strictly_better(net)),
+)
+@mutant(
+    "L < L*_{x,z}",
+    planted_minima(squared),
+    conclude=lambda net: decide_less(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")),
+)
+@mutant(
+    "L <= L*_x / 2",
+    planted_minima(squared),
+    conclude=lambda net: decide_at_most(loss(net) * 2, basis_infimum(net, "x"), named=("2 L", "L*_x")),
+)
 def test_non_negligible_residuals_improve(net: ResNet) -> Verdict:
     """Where z is non-negligible every local minimum is strictly better than every linear model on x."""
     return at_local_minimum(net, strictly_better(net))
 
 
-twice_differentiable = planted_minima(squared, d_y=1) | planted_minima(logistic, d_y=1) | planted_critical_points(squared, d_y=1)
+twice_differentiable = (
+    planted_minima(squared, d_y=1) | planted_minima(logistic, d_y=1) | planted_critical_points(squared, d_y=1)
+)
 
 
 @claim(
@@ -240,18 +429,52 @@ twice_differentiable = planted_minima(squared, d_y=1) | planted_minima(logistic,
     paper=KB19,
     where="Proposition 1 (Shamir 2018), Section 2.3",
     says=r"L(W,V,\theta) \le L^*_{\{x\}}",
-    assumes={"PA1": "d_y = 1", "PA2": r"\ell(\cdot, y) \text{ convex and twice differentiable}", "local minimum": MINIMUM},
+    assumes={
+        "PA1": "d_y = 1",
+        "PA2": r"\ell(\cdot, y) \text{ convex and twice differentiable}",
+        "local minimum": MINIMUM,
+    },
 )
-@printed(HOLDS, twice_differentiable | planted_critical_points(logistic, d_y=1), examples=80, reaches={
-    "W = 0": RANK_CLASSES["W = 0"], "rank W = d_y": RANK_CLASSES["rank W = d_y"],
-})  # fmt: skip
-@drop("PA1: d_y <= d_x", HOLDS, minima_and_other_critical_points, examples=60, note="this is Remark 3 (i): what the paper adds to Shamir")
+@printed(
+    HOLDS,
+    twice_differentiable | planted_critical_points(logistic, d_y=1),
+    examples=80,
+    reaches={
+        "W = 0": RANK_CLASSES["W = 0"],
+        "rank W = d_y": RANK_CLASSES["rank W = d_y"],
+    },
+)
+@drop(
+    "PA1: d_y <= d_x",
+    HOLDS,
+    minima_and_other_critical_points,
+    examples=60,
+    note="this is Remark 3 (i): what the paper adds to Shamir",
+)
 @drop("PA1: d_y > d_x", REFUTED, unequal_class_weights, examples=1500)
-@drop("PA2: twice differentiable", HOLDS, planted_minima(huber, d_y=1) | planted_critical_points(smoothed_hinge, d_y=1), examples=60)
+@drop(
+    "PA2: twice differentiable",
+    HOLDS,
+    planted_minima(huber, d_y=1) | planted_critical_points(smoothed_hinge, d_y=1),
+    examples=60,
+)
 @drop("PA2: convex", REFUTED, planted_minima(tilted_double_well, d_y=1), conclude=at_most_the_deeper_well)
-@drop("PA2: differentiable", REFUTED, resnets(loss=absolute, d_y=1, rank="deficient", branch=None, bound=4), examples=1500)
-@mutant("at every critical point", critical_points(squared, d_y=1), conclude=lambda net: at_critical_point(net, at_most_l_x(net)))
-@mutant("L < L*_x", planted_minima(squared, d_y=1), conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
+@drop(
+    "PA2: differentiable",
+    REFUTED,
+    resnets(loss=absolute, d_y=1, rank="deficient", branch=None, bound=4),
+    examples=1500,
+)
+@mutant(
+    "at every critical point",
+    critical_points(squared, d_y=1),
+    conclude=lambda net: at_critical_point(net, at_most_l_x(net)),
+)
+@mutant(
+    "L < L*_x",
+    planted_minima(squared, d_y=1),
+    conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+)
 def test_one_output_is_no_worse_than_a_linear_model(net: ResNet) -> Verdict:
     """With one output and a convex C² loss every local minimum has L <= L*_x."""
     return at_local_minimum(net, at_most_l_x(net))

@@ -31,8 +31,11 @@ __all__ = ["BUDGETS", "INCONCLUSIVE_SHARE", "Budget", "Refuted", "broken", "put_
 INCONCLUSIVE_SHARE = 0.2
 """The largest share of effective instances that may stay undecided before the variant fails."""
 
-SHRINKS = 250
-"""Cases spent on shrinking in the quick profile (times the effort of the others); the smallest seen counts."""
+SHRINKS = {"printed": 500, "repaired": 500, "drop": 250, "mutant": 80}
+"""Cases spent on shrinking, times the effort of the profile; the smallest refuted one seen counts.
+
+What falls as printed is a finding and is shrunk with care; of a mutant it matters that it dies.
+"""
 
 DECIDING = "while deciding"
 """How the note starts that names the instance on which a claim's own code raised."""
@@ -158,7 +161,7 @@ def text_of(value: Any) -> str:
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raise ``OutOfTime`` after ``seconds``, even inside one endless case; a no-op where signals cannot be used.
+    """Raise ``OutOfTime`` after ``seconds``, even inside one endless case; without signals, never.
 
     A timer that was running (pytest-timeout's) goes on afterwards.
     """
@@ -182,7 +185,7 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _observed(tally: Tally) -> Iterator[None]:
-    """Hypothesis' own account of the cases: those its filters rejected, and how to reproduce the last failure."""
+    """Hypothesis' own account of the cases: how many it rejected, how to reproduce the smallest failure."""
 
     def see(case: Any) -> None:
         if getattr(case, "type", "") != "test_case":
@@ -210,8 +213,9 @@ class _Case:
     def __init__(self, instance: Any) -> None:
         self.instance = instance
 
-    def __repr__(self) -> str:
-        return "an instance"
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What Hypothesis asks before it spells the call that made the object."""
+        printer.text("an instance")
 
     def to_json(self) -> str:
         return "an instance"
@@ -222,19 +226,20 @@ def put_on_trial(
 ) -> record.Variant:
     """Search for a refutation of ``variant`` within the budget and judge the outcome.
 
-    Returns the record of the variant. Exceptions that the claim's code raises are not caught, but say on which
-    instance: they are the claim's bugs, not verdicts.
+    Returns the record of the variant. Exceptions that the claim's code raises are not caught, but say on
+    which instance: they are the claim's bugs, not verdicts.
     """
     started, tally = time.perf_counter(), Tally()
     seconds = min(seconds, budget.seconds)
     conclude = variant.conclude or variant.claim.conclude
+    shrinks = SHRINKS[variant.name.partition(":")[0]] * budget.effort
 
     def check(case: _Case) -> None:
         ctx.prec = PRECISION
         instance = case.instance
         if tally.refuted is not None:
             tally.shrinks += 1
-            if tally.shrinks > SHRINKS * budget.effort:
+            if tally.shrinks > shrinks:
                 raise Enough
         try:
             verdict = conclude(instance)
@@ -244,7 +249,7 @@ def put_on_trial(
             error.add_note(f"{DECIDING} {instance!r}")
             raise
         if not isinstance(verdict, Verdict):
-            raise TypeError(f"{variant.claim.key} returned {verdict!r}: return a Verdict (decide_equal, decide, …)")
+            raise TypeError(f"{_where(variant)} returned {verdict!r}: return a Verdict, as decide_equal does")
         event("verdict", payload=verdict.outcome.value)
         if tally.refuted is None:
             tally.count(variant, instance, verdict)
@@ -352,7 +357,8 @@ def _faults(variant: Variant, tally: Tally, *, verdict: str, needed: int) -> Ite
     too_early = " before the clock ran out" if tally.out_of_time else ""
 
     def fault(kind: record.FaultKind, found: str, cure: str) -> record.Fault:
-        return record.Fault(kind=kind, message=f"{_where(variant)} {found}. {MORE_TIME if too_early else cure}.")
+        cure = MORE_TIME if too_early else cure
+        return record.Fault(kind=kind, message=f"{_where(variant)} {found}. {cure}.")
 
     if verdict == "refuted":
         if variant.expected is HOLDS:
@@ -372,7 +378,7 @@ def _faults(variant: Variant, tally: Tally, *, verdict: str, needed: int) -> Ite
         reason = reasons[0][0] if reasons else tally.trouble or "every draw was rejected"
         yield fault(
             "vacuous",
-            f"tested nothing: none of {tally.vacuous + tally.rejected} drawn instances met the premises ({reason})",
+            f"tested nothing: none of {tally.cases} drawn instances met the premises ({reason})",
             "Draw instances that satisfy them by construction",
         )
         return
@@ -401,14 +407,16 @@ def _faults(variant: Variant, tally: Tally, *, verdict: str, needed: int) -> Ite
             "thin",
             f"has {tally.effective} effective instances of the {needed} it needs ({tally.vacuous} vacuous, "
             f"{tally.rejected} rejected by filters{tally.trouble and '; '}{tally.trouble}){too_early}",
-            "Draw fewer instances that break the premises, or raise examples=",
+            "State needs= for a strategy that has no more instances"
+            if tally.exhausted
+            else "Draw fewer instances that break the premises, or raise examples=",
         )
     else:
         for name in variant.reaches:
             if not tally.classes[name]:
                 yield fault(
                     "class never reached",
-                    f"never reached the declared class {name!r} in {tally.effective} effective instances{too_early}",
+                    f"never reached its class {name!r} in {tally.effective} effective instances{too_early}",
                     "Draw it by construction",
                 )
 
@@ -431,7 +439,7 @@ def _exhibit(
 
 
 def _doubts(variant: Variant, written: Any, snippet: str, *, flaky: bool) -> Iterator[str]:
-    cure = "Make the conclusion a function of the instance alone, and the instance one that its JSON gives back."
+    cure = "The conclusion must depend on the instance alone, and the instance be what its JSON gives back."
     if flaky:
         yield f"decided again in the search, the instance is not refuted. {cure}"
     try:
@@ -446,7 +454,7 @@ def _doubts(variant: Variant, written: Any, snippet: str, *, flaky: bool) -> Ite
         except Exception as error:
             confirmed, how = False, _stops_on(error)
         if not confirmed:
-            yield f"the standard-library recheck {how}. The oracle or the recheck is wrong: decide it by hand."
+            yield f"the standard-library recheck {how}. The oracle or the recheck is wrong."
 
 
 def _stops_on(error: Exception) -> str:
@@ -454,20 +462,21 @@ def _stops_on(error: Exception) -> str:
 
 
 def snippet_of(variant: Variant, written: Any) -> str:
-    """A program that re-decides the counterexample with the standard library alone; empty without a recheck."""
+    """A program that decides the instance again with the standard library alone; empty without a recheck."""
     if variant.recheck is None:
         return ""
     source = textwrap.dedent(inspect.getsource(variant.recheck))
     name = variant.recheck.__name__
     return (
-        f"from fractions import Fraction\nimport json\n\n{source}\n\ninstance = json.loads({json.dumps(written)!r})\n"
+        f"from __future__ import annotations\n\nimport json\nfrom fractions import Fraction\n\n{source}\n\n"
+        f"instance = json.loads({json.dumps(written)!r})\n"
         f"refuted = {name}(instance)\nprint('still refuted' if refuted else 'not refuted')\n"
     )
 
 
 def _recheck(snippet: str) -> bool:
     namespace: dict[str, Any] = {"__name__": "recheck", "print": lambda *_: None}
-    exec(compile(snippet, "<recheck>", "exec"), namespace)
+    exec(compile(snippet, "<recheck>", "exec", dont_inherit=True), namespace)
     return bool(namespace["refuted"])
 
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from flint import fmpq, fmpq_mat
 
 from strategies.datasets import Measure
 from strategies.matrices import columns
 
-__all__ = ["independent_columns", "inertia", "is_positive_definite", "least_squares", "least_squares_value", "projector", "trace_product"]
+__all__ = [
+    "independent_columns",
+    "inertia",
+    "is_positive_definite",
+    "least_squares",
+    "least_squares_value",
+    "projector",
+    "trace_product",
+]
 
 
 def inertia(a: fmpq_mat) -> tuple[int, int, int]:
@@ -26,7 +36,7 @@ def inertia(a: fmpq_mat) -> tuple[int, int, int]:
     coefficients = [int(c) for c in numerator.charpoly().coeffs()]
     zero = next(k for k, c in enumerate(coefficients) if c)
     signs = [c > 0 for c in coefficients if c]
-    positive = sum(s != t for s, t in zip(signs, signs[1:], strict=False))
+    positive = sum(s != t for s, t in pairwise(signs))
     return positive, zero, n - zero - positive
 
 
@@ -61,6 +71,10 @@ def least_squares(features: fmpq_mat, labels: fmpq_mat, measure: Measure) -> fmp
     m, p, d = features.nrows(), features.ncols(), labels.ncols()
     if not m or not p:
         return fmpq_mat(d, p)
+    try:
+        return measure.product(features, features).solve(measure.product(features, labels)).transpose()
+    except ZeroDivisionError:  # dependent features
+        pass
     reduced, rank = features.rref()
     table = reduced.table()
     pivots = [next(j for j, e in enumerate(table[i]) if e) for i in range(rank)]
@@ -84,5 +98,3 @@ def trace_product(a: fmpq_mat, b: fmpq_mat, measure: Measure) -> fmpq:
     """E⟨a, b⟩ for two functions with values in R^d (m × d each)."""
     product = measure.product(a, b)
     return sum((product[k, k] for k in range(product.nrows())), fmpq(0))
-
-

@@ -1,8 +1,9 @@
 """Minima in float64: found, planted and bounded for thousands of small ResNets at once, with stated errors.
 
-The model is h = W (x + V z) at fixed z, the loss the mean square L = (1/m) ‖(X + Z Vᵀ) Wᵀ − Y‖². Arrays hold
-one instance per leading index: X is B × m × d_x, Z is B × m × d_z, Y is B × m × d_y (rows are samples), W is
-B × d_y × d_x and V is B × d_x × d_z. Everything is float64, at the door and inside.
+The model is h = W (x + V z) at fixed z, the loss the mean square L = (1/m) ‖(X + Z Vᵀ) Wᵀ − Y‖²; only
+``bound_infimum`` is about linear models and other losses. Arrays hold one instance per leading index: X is
+B × m × d_x, Z is B × m × d_z, Y is B × m × d_y (rows are samples), W is B × d_y × d_x and V is
+B × d_x × d_z. Everything is float64, at the door and inside.
 
 Errors follow the standard model of floating-point arithmetic: u = 2⁻⁵³ and γ_k = k u / (1 − k u); a sum of
 products with k roundings is off by at most γ_k times the sum of the absolute products, whatever the order
@@ -149,7 +150,7 @@ def _unit(a: Floats) -> Floats:
     """The power of two nearest to the root mean square of each instance (1 where that is 0), B × 1 × 1."""
     size = np.sqrt(np.mean(a**2, axis=(1, 2), keepdims=True))
     power = np.round(np.log2(size, where=size > 0, out=np.zeros_like(size)))
-    unit: Floats = np.exp2(power)
+    unit: Floats = np.ldexp(1.0, power.astype(np.int64))  # exp2 need not be exact
     return unit
 
 
@@ -501,15 +502,17 @@ def planted_minima(
     if d_x * max(r, 1) * (1 + d_x * d_z) > 2**31:
         raise ValueError(f"d_x, d_z, rank = {d_x}, {d_z}, {r} are too large for outputs without rounding")
     rng = np.random.default_rng(seed)
-    parts = [
-        _plant(rng, m, d_y, d_x, d_z, min(_CACHED, count - done), r) for done in range(0, count, _CACHED)
-    ]
-    joined = [np.concatenate(arrays) if len(parts) > 1 else arrays[0] for arrays in zip(*parts, strict=True)]
-    return PlantedMinima(*joined)
+    shapes: tuple[tuple[int, ...], ...] = ((m, d_x), (m, d_z), (m, d_y), (d_y, d_x), (d_x, d_z), (), ())
+    arrays = [np.empty((count, *shape)) for shape in shapes]
+    for done in range(0, count, _CACHED):
+        batch = _plant(rng, m, d_y, d_x, d_z, min(_CACHED, count - done), r)
+        for array, part in zip(arrays, batch, strict=True):
+            array[done : done + _CACHED] = part
+    return PlantedMinima(*arrays)
 
 
 # Instances worked on at a time, so that the arrays of one batch stay in cache.
-_CACHED = 1000
+_CACHED = 500
 
 
 def _plant(
@@ -583,6 +586,9 @@ class BoundedInfimum:
         return gap
 
 
+_Conjugate = tuple[Floats, Floats, Floats, Floats, Truths]
+
+
 @dataclass(frozen=True)
 class _Curves:
     """A scalar loss ℓ(h, y), for arrays of scores h or slopes d with labels y, and its conjugate."""
@@ -591,7 +597,7 @@ class _Curves:
     curvature: Callable[[Floats, Floats], Floats]
     value: Callable[[Floats, Floats], tuple[Floats, Floats]]
     """ℓ(h, y) and a bound of its rounding error; |∂ℓ/∂h| <= 1."""
-    conjugate: Callable[[Floats, Floats, Floats], tuple[Floats, ...]]
+    conjugate: Callable[[Floats, Floats, Floats], _Conjugate]
     """ℓ*(d), a bound of its rounding error, ∂ℓ*/∂d to a relative 2⁻²¹, half a bound of ∂²ℓ*/∂d² on
     [d − r, d + r], and whether that interval certainly lies in the domain of ℓ*."""
 
@@ -612,7 +618,7 @@ def _logistic_value(h: Floats, y: Floats) -> tuple[Floats, Floats]:
     return value, 40 * _U * (1.0 + size)
 
 
-def _logistic_conjugate(d: Floats, y: Floats, r: Floats) -> tuple[Floats, ...]:
+def _logistic_conjugate(d: Floats, y: Floats, r: Floats) -> _Conjugate:
     p, q = d + y, (1.0 - y) - d
     least = np.minimum(p, q)
     inside = (least > 0) & (1.01 * r <= 0.49 * least) & ((y == 0) | (y == 1) | (least >= 2.0**-20))
@@ -627,7 +633,7 @@ def _huber_value(h: Floats, y: Floats) -> tuple[Floats, Floats]:
     return inner * (size - 0.5 * inner), 8 * _U * (1.0 + size)
 
 
-def _huber_conjugate(d: Floats, y: Floats, r: Floats) -> tuple[Floats, ...]:
+def _huber_conjugate(d: Floats, y: Floats, r: Floats) -> _Conjugate:
     size = np.abs(d)
     inside = size + 1.01 * r <= np.where(r > 0, 1.0 - 2 * _U, 1.0)
     error = 8 * _U * (1.0 + np.abs(y))
@@ -662,8 +668,8 @@ def bound_infimum(
 
     Above: the loss at the computed R. Below, by Fenchel, −E ℓ*(D') for any D' with Φᵀ W D' = 0. The computed
     D (the gradient, less its first-order change along the last Newton step) is only nearly feasible. For a
-    metric C = diag(c), c >= 0, and a p × p matrix T let Ψ = Φ T, A = Ψᵀ W C Ψ, s = Ψᵀ W D. If ‖I − A‖ <= a < 1
-    then T is regular and D' = D − C Ψ A⁻¹ s *is* feasible, with |D' − D|_i <= η_i = c_i ‖ψ_i‖ ρ,
+    metric C = diag(c), c >= 0, and a p × p matrix T let Ψ = Φ T, A = Ψᵀ W C Ψ, s = Ψᵀ W D. If ‖I − A‖ <= a,
+    a < 1, then T is regular and D' = D − C Ψ A⁻¹ s *is* feasible, with |D' − D|_i <= η_i = c_i ‖ψ_i‖ ρ,
     ρ = ‖s‖ / (1 − a). With g = ∂ℓ*/∂d and κ >= ½ ∂²ℓ*/∂d² on [D − η, D + η] inside the domain of ℓ*,
 
         Σ w ℓ*(D') <= Σ w ℓ*(D) + ‖Ψᵀ W C g‖ ρ + Σ w κ η².
@@ -672,10 +678,11 @@ def bound_infimum(
     slopes, where c = 0, stay exactly where they are. D' = 0 is feasible too: the better bound counts.
 
     Rounding, with N = |Φ| |T|: s, computed as Tᵀ (Φᵀ (W D)), is off by γ_(m+p+1) Nᵀ W |D|; A by
-    γ_(m+2p+3) Nᵀ W C N, in norm at most γ Σ w c ‖N_i‖²; ‖ψ_i‖ <= ‖N_i‖; Ψᵀ W C g by 2⁻²⁰ Σ w c (1 + |g|) ‖N_i‖;
-    scores by γ_p |Φ| |R|, and ℓ by no more, its slopes being at most 1; a sum of m terms by γ_(m+…) times
-    that of the absolute values. exp2 and log2 are taken to be within 4 ulp, which numpy's own tests demand of
-    them: the logistic value is then off by less than 40 u (1 + |h|) and the entropy by less than 128 u.
+    γ_(m+2p+3) Nᵀ W C N, in norm at most γ Σ w c ‖N_i‖²; ‖ψ_i‖ <= ‖N_i‖; Ψᵀ W C g by
+    2⁻²⁰ Σ w c (1 + |g|) ‖N_i‖; scores by γ_p |Φ| |R|, and ℓ by no more, its slopes being at most 1; a sum of
+    m terms by γ_(m+…) times that of the absolute values. numpy's exp2 and log2 are *assumed* to be within
+    4 ulp (the tests compare them with balls): the logistic value is then off by less than 40 u (1 + |h|) and
+    the entropy by less than 128 u.
     Columns and weights are first scaled by powers of two, T and R are bounded, so that all that underflows
     together stays below 2⁻⁵⁰⁰, which is added.
 
@@ -697,18 +704,17 @@ def bound_infimum(
     top = w.max(axis=1, keepdims=True)
     if not (w.min(axis=1, keepdims=True) > top * 2.0**-100).all():
         raise ValueError("weights must be positive and less than a factor of 2^100 apart")
-    w = w / np.exp2(np.frexp(top)[1])
+    w = np.ldexp(w, -np.frexp(top)[1])
     exponents = np.frexp(np.abs(phi).max(axis=1, keepdims=True))[1]
     if np.abs(exponents).max() > 400:
         raise ValueError("the largest entry of a column of features must lie between 2^-400 and 2^400")
-    unit = np.exp2(exponents)
-    phi = phi / unit
+    phi = np.ldexp(phi, -exponents)
     if d_y > 1:
         phi, w = np.repeat(phi, d_y, axis=0), np.repeat(w, d_y, axis=0)
     y = y.transpose(0, 2, 1).reshape(count * d_y, m)
     with np.errstate(all="ignore"):
         lower, upper, r = _bound(phi, y, w, curves)
-    minimiser = r.reshape(count, d_y, p) / unit
+    minimiser = np.ldexp(r.reshape(count, d_y, p), -exponents)
     # Sums over the outputs are d_y further roundings each.
     low, high = lower.reshape(count, d_y), upper.reshape(count, d_y)
     outward = np.where(d_y > 1, _gamma(d_y), 0.0)
@@ -801,7 +807,8 @@ def _minimise(psi: Floats, y: Floats, w: Floats, curves: _Curves) -> Floats:
     """Near-minimisers of Σ w ℓ(ψ x, y), Σ w = 1, by Newton's method; nothing is promised of them.
 
     Levenberg's damping starts where it is invisible and rises only where a step does not lower the loss. A
-    row stops when the predicted decrease is below 1e-13: the certificate takes one more step, which squares it.
+    row stops when the predicted decrease is below 1e-13; the certificate takes one more step, which squares
+    it.
     """
     n, m, p = psi.shape
     end, x = np.zeros((n, p)), np.zeros((n, p))

@@ -159,7 +159,7 @@ def _check(
         raise ValueError(f"there is no method here for the {loss.name} loss")
     if not d_y and not isinstance(loss, OutputwiseLoss):
         raise ValueError(f"the {loss.name} loss needs at least one class")
-    if isinstance(measure, Atoms):
+    if isinstance(measure, Atoms) and loss.name != "squared":  # whose slopes are all of R
         for i, y in enumerate(labels.table() if m and d_y else []):
             try:
                 loss.conjugate([_ZERO] * d_y, y)
@@ -186,14 +186,14 @@ def _join(
     _require_feasible(features, dual, weights)
     verdicts = [b.attained for b in blocks]
     attained = False if False in verdicts else None if None in verdicts else True
-    lower, upper = _lower(dual, labels, loss, weights), _upper(features, r, labels, loss, weights)
-    minimiser: fmpq_mat | None = r
+    lower, limits = _lower(dual, labels, loss, weights), [b.limit for b in blocks if b.limit is not None]
     direction = None
     if attained is False:
         direction = _stack([b.direction or fmpq_mat(b.r.nrows(), b.r.ncols()) for b in blocks])
-        if all(b.limit is not None for b in blocks):
-            upper = sum((b.limit for b in blocks if b.limit is not None), _ZERO)
-            minimiser = None
+    minimiser: fmpq_mat | None = None
+    upper: Number = sum(limits, _ZERO)
+    if len(limits) < len(blocks):
+        minimiser, upper = r, _upper(features, r, labels, loss, weights)
     return Infimum(
         lower=lower,
         upper=upper,
@@ -205,9 +205,7 @@ def _join(
     )
 
 
-def _upper(
-    features: fmpq_mat, r: fmpq_mat, labels: fmpq_mat, loss: Loss, weights: Sequence[fmpq]
-) -> Number:
+def _upper(features: fmpq_mat, r: fmpq_mat, labels: fmpq_mat, loss: Loss, weights: Sequence[fmpq]) -> Number:
     h = (features * r.transpose()).table()
     values = [w * _tidy(loss.value(a, y)) for w, a, y in zip(weights, h, labels.table(), strict=True)]
     return sum(values, _ZERO)
@@ -251,9 +249,7 @@ def _is_zero(a: fmpq_mat) -> bool:
 
 def _require_feasible(features: fmpq_mat, dual: fmpq_mat, weights: Sequence[fmpq]) -> None:
     if not _is_zero(features.transpose() * _scaled(dual, weights)):
-        raise AssertionError(
-            "the dual point is not feasible: this is a bug here, please report the features"
-        )
+        raise AssertionError("the dual point is not feasible: this is a bug here, please report the features")
 
 
 def _stack(blocks: Sequence[fmpq_mat]) -> fmpq_mat:
@@ -294,9 +290,7 @@ def _squared(features: fmpq_mat, labels: fmpq_mat, measure: Measure) -> Infimum:
     r = least_squares(features, labels, measure)
     residual = features * r.transpose() - labels
     if not _is_zero(measure.product(features, residual)):
-        raise AssertionError(
-            "the residual is not orthogonal to the features: this is a bug of least_squares"
-        )
+        raise AssertionError("the residual is not orthogonal to the features: this is a bug of least_squares")
     value = trace_product(residual, residual, measure)
     return Infimum(lower=value, upper=value, minimiser=r, dual=2 * residual, attained=True, exact=True)
 
@@ -362,9 +356,7 @@ def _polyhedral(
     table = features.table()
     a = fmpq_mat(p, len(parts), [weights[i] * table[i][k] for k in range(p) for i, *_ in parts])
     costs = [weights[i] * s for i, s, *_ in parts]
-    found = minimise_linear(
-        costs, a, fmpq_mat(p, 1), [low for _, _, low, _ in parts], [e for *_, e in parts]
-    )
+    found = minimise_linear(costs, a, fmpq_mat(p, 1), [low for _, _, low, _ in parts], [e for *_, e in parts])
     assert isinstance(found, Optimum)  # D = 0 is feasible and every variable is bounded
     dual = fmpq_mat(m, 1)
     for (i, *_), d in zip(parts, found.point, strict=True):
@@ -419,7 +411,12 @@ def _piecewise_quadratic(
     m = features.nrows()
     labels = y.entries()
     near = _newton(
-        as_floats(features), as_floats(y), loss, _as_float_list(weights), np.zeros((m, 1)), start
+        as_floats(features),
+        as_floats(y),
+        loss,
+        _as_float_list(weights),
+        np.zeros((m, 1)),
+        None if start is None else as_floats(start),
     )
     h = [exact(e) for e in (as_floats(features) @ near.T).ravel().tolist()]
     fixed = [fmpq(-1), _ZERO, fmpq(1)]
@@ -476,10 +473,47 @@ def _solve_inside(
 
 # --- infima that are not attained --------------------------------------------------------------------------
 
+
+def _decide_quickly(
+    features: fmpq_mat,
+    labels: fmpq_mat,
+    loss: Loss,
+    weights: Sequence[fmpq],
+    start: fmpq_mat | None,
+    margins: fmpq_mat,
+    lowered_by: Sequence[tuple[int, int]],
+    ties: int,
+) -> _Block | None:
+    """The answer if every margin rises along a float minimiser, or if D there proves that none can; or None.
+
+    ``margins`` maps the first rows of R to the margins, ``lowered_by`` are the entries of D there, ``ties``
+    the number of margins that must stay 0. A feasible D that is nonzero at every margin m proves attainment:
+    E ⟨D, U φ⟩ = 0 is a sum of terms −w |D| m(U), all <= 0 for an admissible U, so that no margin rises.
+    """
+    m, p, d = features.nrows(), features.ncols(), labels.ncols()
+    phi, y, w = as_floats(features), as_floats(labels), _as_float_list(weights)
+    first = None if start is None else as_floats(start)
+    near = _newton(phi, y, loss, w, np.zeros((m, d)), first, steps=_GLANCE)
+    if not ties:
+        towards = near - near[-1] if d > 1 else near
+        direction = fmpq_mat(d, p, [_short(e) for e in towards.ravel().tolist()])
+        n = margins.ncols()
+        least = min((margins * fmpq_mat(n, 1, direction.entries()[:n])).entries())
+        if least > 0:
+            direction = direction / least
+            away, dual = direction * _stretch([]), fmpq_mat(m, d)
+            return _Block(r=away, dual=dual, attained=False, direction=direction, limit=_ZERO)
+    slope = phi.T @ (w[:, None] * loss.gradients_array(phi @ near.T, y))
+    if m <= _MANY and np.abs(slope).max(initial=0.0) > 1e-8 * np.abs(phi).max(initial=0.0):
+        return None
+    quick = _smooth(features, labels, loss, weights, near, attained=True)
+    return quick if all(quick.dual[i, j] for i, j in lowered_by) else None
+
+
+# Effort, not correctness. Steps in which Newton's method separates what is separable and converges where a
+# minimum is attained, nearly always; and samples from which on it is cheaper than the linear program anyway.
+_GLANCE = 8
 _MANY = 24
-"""Effort, not correctness: with more margins than this, first try to do without the linear program. A
-feasible D that is nonzero at every margin m proves attainment: E ⟨D, U φ⟩ = 0 is a sum of terms −w |D| m(U),
-all <= 0 for an admissible U, so that no margin rises."""
 
 
 def _recession(inequalities: fmpq_mat, equalities: fmpq_mat) -> tuple[fmpq_mat, list[bool]]:
@@ -538,11 +572,12 @@ def _logistic(
     m, p = features.nrows(), features.ncols()
     labels, table = y.entries(), features.table()
     hard = [i for i in range(m) if labels[i] in (0, 1)]
-    if len(hard) > _MANY:
-        quick = _smooth(features, y, loss, weights, start, attained=True)
-        if all(quick.dual[i, 0] for i in hard):
-            return quick
+    if not hard:
+        return _smooth(features, y, loss, weights, start, attained=True)
     signed = fmpq_mat(len(hard), p, [e if labels[i] else -e for i in hard for e in table[i]])
+    at = [(i, 0) for i in hard]
+    if quick := _decide_quickly(features, y, loss, weights, start, signed, at, m - len(hard)):
+        return quick
     u, raised = _recession(signed, rows(features, [i for i in range(m) if i not in hard]))
     gone = {i for i, away in zip(hard, raised, strict=True) if away}
     if not gone:
@@ -573,10 +608,8 @@ def _cross_entropy(
     tops = [max(range(d_y), key=lambda j: row[j]) for row in y]
     lose = [(i, j) for i in range(m) for j in range(d_y) if j != tops[i] and not y[i][j]]
     tie = [(i, j) for i in range(m) for j in range(d_y) if j != tops[i] and y[i][j]]
-    if len(lose) > _MANY:
-        quick = _smooth(features, labels, loss, weights, start, attained=True)
-        if all(quick.dual[i, j] for i, j in lose):
-            return quick
+    if not lose:
+        return _smooth(features, labels, loss, weights, start, attained=True)
 
     def margins(pairs: Sequence[tuple[int, int]]) -> fmpq_mat:
         """Rows that map R without its last row, taken as 0, to ⟨R_c − R_j, φ_i⟩, c the top class of i."""
@@ -589,6 +622,8 @@ def _cross_entropy(
         return a
 
     inequalities = margins(lose)
+    if quick := _decide_quickly(features, labels, loss, weights, start, inequalities, lose, len(tie)):
+        return quick
     u, raised = _recession(inequalities, margins(tie))
     if not any(raised):
         return _smooth(features, labels, loss, weights, start, attained=True)
@@ -614,7 +649,7 @@ def _smooth(
     labels: fmpq_mat,
     loss: Loss,
     weights: Sequence[fmpq],
-    start: fmpq_mat | None,
+    start: fmpq_mat | np.ndarray | None = None,
     *,
     attained: bool | None = None,
     mask: Sequence[Sequence[bool]] | None = None,
@@ -628,18 +663,16 @@ def _smooth(
     """
     m, p, d = features.nrows(), features.ncols(), labels.ncols()
     offset = np.zeros((m, d)) if mask is None else np.where(np.array(mask).reshape(m, d), 0.0, _AWAY)
-    r_float = _newton(as_floats(features), as_floats(labels), loss, _as_float_list(weights), offset, start)
-    r = fmpq_mat(d, p, [exact(e) for e in r_float.ravel().tolist()])
-
-    y = as_floats(labels)
-    h = as_floats(features) @ as_floats(r).T + offset
+    phi, y = as_floats(features), as_floats(labels)
+    first = as_floats(start) if isinstance(start, fmpq_mat) else start
+    near = _newton(phi, y, loss, _as_float_list(weights), offset, first)
+    r = fmpq_mat(d, p, [exact(e) for e in near.ravel().tolist()])
+    h = phi @ near.T + offset
     if loss.name == "cross-entropy":
         slopes, metric = _entropy_slopes(loss.gradients_array(h, y) + y, labels, mask)
     else:
         slopes = _near_gradient(features * r.transpose(), labels, loss)
-        metric = [
-            fmpq_mat(d, d, [_short(e) for e in c.ravel().tolist()]) for c in loss.hessians_array(h, y)
-        ]
+        metric = [fmpq_mat(d, d, [_short(e) for e in c.ravel().tolist()]) for c in loss.hessians_array(h, y)]
     projected = _project(features, slopes, metric, weights)
     dual = fmpq_mat(m, d) if projected is None else projected
     pairs = zip(dual.table(), labels.table(), strict=True)
@@ -723,25 +756,27 @@ def _newton(
     loss: Loss,
     weights: np.ndarray,
     offset: np.ndarray,
-    start: fmpq_mat | None,
+    start: np.ndarray | None,
+    steps: int = 100,
 ) -> np.ndarray:
     """A float near-minimiser, by Newton's method with Levenberg's damping, on scaled features."""
     p, d = phi.shape[1], y.shape[1]
     lengths = np.abs(phi).max(axis=0, initial=0.0)
     lengths = np.where(lengths > 0, lengths, 1.0)
     unit = phi / lengths
-    r = np.zeros((d, p)) if start is None else as_floats(start) * lengths
+    r = np.zeros((d, p)) if start is None else start * lengths
     if not p or not d:
         return r
     value = weights @ loss.values_array(unit @ r.T + offset, y)
     damping, quiet = 1e-3, 0
     identity = np.eye(d * p)
-    for _ in range(100):
+    for _ in range(steps):
         h = unit @ r.T + offset
         slopes = weights[:, None] * loss.gradients_array(h, y)
         gradient = (slopes.T @ unit).ravel()
         second = weights[:, None, None] * loss.hessians_array(h, y)
-        full = np.einsum("ijk,ia,ib->jakb", second, unit, unit, optimize=False).reshape(d * p, d * p)
+        by_output = (second[:, :, :, None] * unit[:, None, None, :]).reshape(len(unit), d * d * p)
+        full = (unit.T @ by_output).reshape(p, d, d, p).transpose(1, 0, 2, 3).reshape(d * p, d * p)
         moved = False
         while damping < 1e12:
             try:
@@ -761,6 +796,6 @@ def _newton(
         r, value = trial, trial_value
         damping = max(damping / 30.0, 1e-15)
         quiet = quiet + 1 if decrement <= 1e-16 * (1.0 + abs(value)) else 0
-        if quiet >= 4 or not gradient.any():
+        if quiet >= 2 or not gradient.any():
             break
     return r / lengths if np.isfinite(r).all() else np.zeros((d, p))

@@ -43,7 +43,7 @@ __all__ = [
 
 def loss(net: ResNet) -> fmpq | arb:
     """L = E ℓ(h, y): rational for the piecewise polynomial losses, a ball for the logarithmic ones."""
-    if not isinstance(net.measure, Atoms):
+    if net.loss is squared or not isinstance(net.measure, Atoms):
         residual = net.H - net.Y
         return trace_product(residual, residual, net.measure)
     weights = net.measure.weights.entries()
@@ -147,7 +147,9 @@ def hessian(net: ResNet) -> fmpq_mat | arb_mat:
     size = at_b + (d_y if net.b is not None else 0)
     q, z, w = net.Q.table(), net.Z.table(), net.W.table()
     exact_part, ball_part = fmpq_mat(size, size), None
-    for i, (weight, h, y) in enumerate(zip(net.measure.weights.entries(), net.H.table(), net.Y.table(), strict=True)):
+    for i, (weight, h, y) in enumerate(
+        zip(net.measure.weights.entries(), net.H.table(), net.Y.table(), strict=True)
+    ):
         jacobian = fmpq_mat(d_y, size)
         for k in range(d_y):
             for a in range(d_x):
@@ -231,7 +233,9 @@ def _seen_by_the_loss(net: ResNet) -> fmpq_mat:
     if net.loss is not cross_entropy:
         return net.W
     last = net.W.table()[-1]
-    return fmpq_mat(net.W.nrows(), net.W.ncols(), [e - f for row in net.W.table() for e, f in zip(row, last, strict=True)])
+    return fmpq_mat(
+        net.W.nrows(), net.W.ncols(), [e - f for row in net.W.table() for e, f in zip(row, last, strict=True)]
+    )
 
 
 def is_certified_minimum(net: ResNet) -> str | None:
@@ -266,7 +270,11 @@ def is_certified_minimum(net: ResNet) -> str | None:
         positive = inertia(fmpq_mat(len(kept), len(kept), [e for row in part for e in row]))[0] == len(kept)
     else:
         positive = is_positive_definite(part) is True
-    return "the gradient is zero and the Hessian is positive definite: a strict local minimum" if positive else None
+    return (
+        "the gradient is zero and the Hessian is positive definite: a strict local minimum"
+        if positive
+        else None
+    )
 
 
 def _rests_at_wells(net: ResNet) -> bool:
@@ -305,7 +313,8 @@ def loss_of_fit(net: ResNet, targets: fmpq_mat, basis: str = "xz") -> fmpq | arb
     outputs = features * least_squares(features, targets, net.measure).transpose()
     weights = net.measure.weights.entries()
     return sum(
-        (w * net.loss.value(h, y) for w, h, y in zip(weights, outputs.table(), net.Y.table(), strict=True)), fmpq(0)
+        (w * net.loss.value(h, y) for w, h, y in zip(weights, outputs.table(), net.Y.table(), strict=True)),
+        fmpq(0),
     )
 
 
@@ -336,7 +345,9 @@ def at_local_minimum(net: ResNet, verdict: Verdict) -> Verdict:
             return replace(verdict, why=f"{_capital(reason)}, and yet {verdict.why}")
         return vacuous("the loss has a kink here and no certificate of a local minimum was found")
     if all(point is not None for point in lower):
-        return replace(verdict, outcome=HOLDS, margin=None, why="the conclusion fails and so does local minimality")
+        return replace(
+            verdict, outcome=HOLDS, margin=None, why="the conclusion fails and so does local minimality"
+        )
     return inconclusive("neither a certificate of a local minimum nor a lower point nearby was found")
 
 

@@ -58,7 +58,9 @@ def is_certified_polyhedral_minimum(net: ResNet) -> str | None:
             for d in part:
                 slope = [weights[i] * d[k] * q[i][a] for k in range(d_y) for a in range(d_x)]
                 turned = [sum((w[k][a] * d[k] for k in range(d_y)), fmpq(0)) for a in range(d_x)]
-                columns.append(slope + [weights[i] * turned[a] * z[i][b] for a in range(d_x) for b in range(d_z)])
+                columns.append(
+                    slope + [weights[i] * turned[a] * z[i][b] for a in range(d_x) for b in range(d_z)]
+                )
     size = len(columns) + 1
     system = fmpq_mat(rows + len(hulls), size)
     for j, column in enumerate(columns):
