@@ -1,4 +1,4 @@
-"""Whether instances are values: exact, immutable, equal by value, JSON both ways, and closed to anything else."""
+"""Whether instances are values: exact, immutable, equal by value, JSON both ways, closed to all else."""
 
 from __future__ import annotations
 

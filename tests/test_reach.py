@@ -93,7 +93,7 @@ def test_every_loss_occurs_with_every_rank(kind, ell):
 
 
 def test_minima_with_positive_loss_are_common():
-    """Slopes that are not all 0, hence a least loss above that of the samples one by one; D = 0 occurs too."""
+    """Slopes that are not all 0, hence L > the least of ℓ sample by sample; D = 0 occurs too."""
     interpolating = count(lambda n: vanishes(output_slopes(n)), nets("planted minima"))
     assert 30 <= interpolating <= 0.6 * DRAWS
 
@@ -143,7 +143,7 @@ def test_infima_that_are_not_attained_occur():
 
 
 def test_strict_bad_minima_occur_without_a1():
-    """d_y > d_x and small slopes: the ablation of A1 meets its counterexample within 150 draws, at any seed."""
+    """d_y > d_x and small slopes: the ablation of A1 meets its counterexample within 150 draws."""
     wider = planted_critical_points(
         squared, scale=(-4, 0), extra_inputs=between(-2, -1), rank="full", determined=True
     )

@@ -143,7 +143,7 @@ def test_critical_is_minimal_shrinks_to_one_sample():
 
 
 def test_every_local_minimum_is_optimal_without_a1_shrinks_to_two_samples():
-    """Catalogue, section 3: d_y = 2, d_x = d_z = 1, X = (0, 1), Z = (1, 0), W = (0, 2), V = 0; here W = (1, 0)."""
+    """Catalogue, section 3: d_y = 2, d_x = d_z = 1, X = (0, 1), Z = (1, 0), W = (0, 2), V = 0."""
 
     def refutes(net):
         return not is_basis_optimal(net) and is_certified_minimum(net) is not None

@@ -384,8 +384,8 @@ def strictly_better(net: ResNet) -> Verdict:
 )
 @printed(
     HOLDS,
-    planted_minima(spare_samples=3) | planted_critical_points(),
-    examples=120,
+    planted_minima(determined=True) | planted_critical_points(),
+    examples=160,
     needs=30,
     reaches=RANK_CLASSES,
 )
