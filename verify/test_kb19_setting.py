@@ -858,7 +858,7 @@ class Jump:
 @st.composite
 def jumps(draw: st.DrawFn) -> Jump:
     """Planted wells of the double well, and another matrix for z across the jump."""
-    net = draw(planted_minima(tilted_double_well, branch=None))
+    net = draw(planted_minima(tilted_double_well, branch=None, rank="full"))
     return Jump(net=net, other=draw(matrices(net.Z.nrows(), net.Z.ncols())))
 
 
@@ -880,6 +880,7 @@ def jumps(draw: st.DrawFn) -> Jump:
         named=("L", "L across the jump of z"),
         why="L is lower on the other side of the jump: no local minimum in θ.",
     ),
+    examples=300,
 )
 @mutant(
     "Theorem 1 holds all the same",

@@ -31,7 +31,7 @@ __all__ = ["BUDGETS", "INCONCLUSIVE_SHARE", "Budget", "Refuted", "broken", "put_
 INCONCLUSIVE_SHARE = 0.2
 """The largest share of effective instances that may stay undecided before the variant fails."""
 
-SHRINKS = {"printed": 500, "repaired": 500, "drop": 250, "mutant": 80}
+SHRINKS = {"printed": 500, "repaired": 500, "drop": 150, "mutant": 50}
 """Cases spent on shrinking, times the effort of the profile; the smallest refuted one seen counts.
 
 What falls as printed is a finding and is shrunk with care; of a mutant it matters that it dies.
