@@ -281,10 +281,10 @@ def points_at_kinks(draw: st.DrawFn, loss: Loss, d_y: int, d_z: int = 1) -> ResN
     """Rank-deficient ResNets with one-hot features, V = 0, and outputs that often sit at kinks of a hinge.
 
     Each of the d_y + d_z features is seen alone by one sample, so h is a column of W there (d_x = d_y), and
-    0 where a z-feature is seen; W is 0, of rank 1, or of rank 1 with entries ±1, where the hinge has its kinks.
+    0 where a z-feature is seen; W is 0, of rank 1, or of rank 1 with entries ±1, where the hinge has kinks.
     A sample's labels are definite or undecided: for the ``hinge`` the soft label 2/3 or 1/3 whose slopes at
-    the kink on this side are −1/3 and 1/3, for the ``multiclass_hinge`` every class with equal weight (one atom
-    a class). Shrinks to W = 0, definite labels and equal weights.
+    the kink on this side are −1/3 and 1/3, for the ``multiclass_hinge`` every class with equal weight (one
+    atom a class). Shrinks to W = 0, definite labels and equal weights.
     """
     w = draw(matrices_of_rank(d_y, d_y, draw(between(0, 1)), bound=1))
     if loss is not multiclass_hinge and draw(st.booleans()):
@@ -312,5 +312,6 @@ def points_at_kinks(draw: st.DrawFn, loss: Loss, d_y: int, d_z: int = 1) -> ResN
     return ResNet(
         X=columns(features, range(d_y)), Z=columns(features, range(d_y, d_y + d_z)),
         Y=fmpq_mat(len(kept), d_y, labels), W=w,
-        V=fmpq_mat(d_y, d_z), loss=loss, measure=Atoms(weights=fmpq_mat(1, len(kept), [w / total for w in weights])),
+        V=fmpq_mat(d_y, d_z), loss=loss,
+        measure=Atoms(weights=fmpq_mat(1, len(kept), [weight / total for weight in weights])),
     )  # fmt: skip

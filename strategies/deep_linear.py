@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from flint import fmpq, fmpq_mat
+from hypothesis import strategies as st
 
 from strategies.instance import instance
-from strategies.matrices import identity
+from strategies.matrices import (
+    columns,
+    hstack,
+    identity,
+    matrices,
+    matrices_of_rank,
+    null_space,
+    orthogonal_matrices,
+    rows,
+    vstack,
+    zeros,
+)
+from strategies.numbers import among, between
 
-__all__ = ["DeepLinearProblem"]
+__all__ = [
+    "CLASSES",
+    "DeepLinearProblem",
+    #"DiagonalProblem",
+    #"Reduction",
+    #"Reparametrisation",
+    #"Rotation",
+    #"WeightedRankOne",
+    "deep_linear_problems",
+    #"diagonal_problems",
+    "eigenplanted_problems",
+    "planted_critical_problems",
+    #"reductions",
+    #"reparametrisations",
+    #"rotations",
+    #"weighted_rank_one_points",
+    "widths",
+]
 
 
 @instance
@@ -85,3 +118,275 @@ class DeepLinearProblem:
         return tuple(
             self.above(i).transpose() * g * self.below(i - 1).transpose() for i in range(1, len(self.weights) + 1)
         )
+
+
+CLASSES: dict[str, Any] = {
+    "every weight 0": lambda p: not any(any(w.entries()) for w in p.weights),
+    "R = 0": lambda p: not any(p.R.entries()),
+    "0 < rank R < d_p": lambda p: 0 < p.R.rank() < p.least_width,
+    "rank R = d_p": lambda p: p.R.rank() == p.least_width,
+    "full layers, rank R < d_p": lambda p: p.R.rank() < p.least_width and all(map(_is_full, p.weights)),
+    "a deficient layer": lambda p: not all(map(_is_full, p.weights)),
+    "deficient X": lambda p: p.X.rank() < p.X.nrows(),
+    "Y X^T = 0": lambda p: not any((p.Y * p.X.transpose()).entries()),
+    "rank Y X^T < d_p": lambda p: (p.Y * p.X.transpose()).rank() < p.least_width,
+    "inner bottleneck": lambda p: p.least_width < min(p.widths[0], p.widths[-1]),
+    "G = 0": lambda p: not any(p.G.entries()),
+}
+"""The degenerate classes that decide everything in the deep linear paper, for ``reaches=``."""
+
+
+def _is_full(w: fmpq_mat) -> bool:
+    return int(w.rank()) == min(w.nrows(), w.ncols())
+
+
+# --- shapes and data ---------------------------------------------------------------------------------
+
+_width = among(1, 2, 2, 3, 1, 2, 3, 1, 2, 4, 5)
+
+
+@cache
+@st.composite
+def widths(
+    draw: st.DrawFn, low: int = 1, high: int = 5, bottleneck: bool = False, ends: int = 1
+) -> tuple[int, ...]:
+    """(d₀, …, d_H) with low <= H <= high and widths in 1 … 5, mostly small; d₀, d_H >= ``ends``.
+
+    With ``bottleneck`` (low >= 2) an inner width lies below both ends. Shrinks to the least depth and to
+    widths 1. Drawn as six widths of which H + 1 are used, so that depth shrinks without a new start.
+    """
+    depth = draw(among(*(h for h in (1, 2, 3, 2, 3, 4, 5) if low <= h <= high)))
+    d = [draw(_width) for _ in range(6)][: depth + 1]
+    d[0], d[-1] = max(d[0], ends), max(d[-1], ends)
+    if bottleneck:
+        least, at = draw(among(1, 1, 2)), draw(between(1, depth - 1))
+        d = [max(e, least) for e in d]
+        d[at], d[0], d[-1] = least, max(d[0], least + 1), max(d[-1], least + 1)
+    return tuple(d)
+
+
+@st.composite
+def _inputs(draw: st.DrawFn, d: tuple[int, ...], inputs: str) -> fmpq_mat:
+    """X: of full row rank ("full"), deficient ("deficient"), zero ("zero"), or mostly full ("any")."""
+    m = d[0] + draw(among(0, 1, 2, 3))
+    if inputs == "any":
+        inputs = draw(among("full", "full", "deficient"))
+    if inputs == "full":
+        rank = d[0]
+    else:
+        rank = 0 if inputs == "zero" else draw(between(0, d[0] - 1))
+        m = max(1, draw(between(1, m)), rank)
+    return draw(matrices_of_rank(d[0], m, rank))
+
+
+def _split(X: fmpq_mat) -> tuple[fmpq_mat, fmpq_mat]:
+    """A basis of the rows of X (ρ × m), and one of their orthogonal complement ((m − ρ) × m), integral."""
+    reduced, rank = X.rref()
+    table = X.transpose().rref()[0].table()  # its pivots name independent rows of X
+    which = [next(j for j, e in enumerate(row) if e) for row in table if any(row)]
+    return rows(X, which), _integral(null_space(reduced)).transpose()
+
+
+def _integral(basis: fmpq_mat) -> fmpq_mat:
+    """Every column times the least positive integer that clears its denominators."""
+    scaled = fmpq_mat(basis.nrows(), basis.ncols())
+    for j, column in enumerate(basis.transpose().table()):
+        _, denominator = fmpq_mat(1, len(column), column).numer_denom()
+        for i, e in enumerate(column):
+            scaled[i, j] = e * denominator
+    return scaled
+
+
+def _completed(X: fmpq_mat, Y: fmpq_mat) -> tuple[fmpq_mat, fmpq_mat]:
+    """X, Y with samples (0, e_i) added until Y has full row rank; they change no residual's product with Xᵀ."""
+    n, rank = Y.nrows(), int(Y.rank())
+    for i in range(n):
+        if rank == n:
+            break
+        longer = hstack(Y, fmpq_mat(n, 1, [int(k == i) for k in range(n)]))
+        if longer.rank() > rank:
+            X, Y, rank = hstack(X, zeros(X.nrows(), 1)), longer, rank + 1
+    return X, Y
+
+
+@st.composite
+def _layers(draw: st.DrawFn, d: tuple[int, ...], layers: str) -> tuple[fmpq_mat, ...]:
+    """Weights of drawn ranks: "full", "zero", "any", or "integers" (free entries)."""
+    if layers == "any":
+        layers = draw(among("ranks", "ranks", "ranks", "full", "zero"))
+    drawn = []
+    for i in range(len(d) - 1):
+        shape = d[i + 1], d[i]
+        if layers == "integers":
+            drawn.append(draw(matrices(*shape)))
+            continue
+        rank = {"full": min(shape), "zero": 0}.get(layers)
+        drawn.append(draw(matrices_of_rank(*shape, draw(between(0, min(shape))) if rank is None else rank)))
+    return tuple(drawn)
+
+
+@st.composite
+def deep_linear_problems(
+    draw: st.DrawFn,
+    /,
+    shape: st.SearchStrategy[tuple[int, ...]] | None = None,
+    inputs: str = "any",
+    targets: str = "any",
+    correlation: str = "any",
+    layers: str = "any",
+) -> DeepLinearProblem:
+    """Problems with rank(Y Xᵀ) = q by construction: Y = D B + N K, B a basis of the rows of X, K of the rest.
+
+    ``shape`` draws (d₀, …, d_H) (``widths()``); ``inputs`` is "full", "deficient", "zero" or "any";
+    ``targets`` "full" makes Y of full row rank; ``correlation`` makes q "zero", "some" (> 0),
+    "short" (< d_p), "enough" (>= d_p, where X allows it) or "any"; ``layers`` is "full", "zero", "integers"
+    (free entries) or "any" (every rank). Shrinks to one sample, width 1, depth 1 and zeros.
+    """
+    d = draw(shape if shape is not None else widths())
+    X = draw(_inputs(d, inputs))
+    base, rest = _split(X)
+    most, least = min(d[-1], base.nrows()), min(d)
+    low = {"some": min(1, most), "enough": min(least, most)}.get(correlation, 0)
+    high = {"zero": 0, "short": min(least - 1, most)}.get(correlation, most)
+    D = draw(matrices_of_rank(d[-1], base.nrows(), draw(between(low, high))))
+    Y = D * base + draw(matrices(d[-1], rest.nrows())) * rest
+    if targets == "full":
+        X, Y = _completed(X, Y)
+    return DeepLinearProblem(weights=draw(_layers(d, layers)), X=X, Y=Y)
+
+
+# --- critical points ---------------------------------------------------------------------------------
+
+
+@st.composite
+def planted_critical_problems(
+    draw: st.DrawFn,
+    /,
+    shape: st.SearchStrategy[tuple[int, ...]] | None = None,
+    inputs: str = "any",
+    targets: str = "any",
+    layers: str = "any",
+    residual: str = "any",
+) -> DeepLinearProblem:
+    """Problems at an exact critical point, drawn from all that weights of given ranks and X allow.
+
+    The gradient B_iᵀ (E Xᵀ) A_{i−1}ᵀ is linear in E = D B + N K (rows of B span those of X, K the rest):
+    D is a small integer combination of a basis of the solutions, N is free, and Y = R X − E. Every critical
+    triple (W, X, Y) is of this form. ``residual`` "zero" takes D = 0, a global minimum whatever the ranks are
+    (so that rank(Y Xᵀ) < d_p occurs); "any" does so in one case of four. The other options are those of
+    ``deep_linear_problems``. Shrinks to one sample, widths 1, zero weights and E = 0.
+    """
+    d = draw(shape if shape is not None else widths())
+    X = draw(_inputs(d, inputs))
+    W = draw(_layers(d, layers))
+    base, rest = _split(X)
+    chosen = draw(matrices(25, 1))
+    scale = draw(among(fmpq(1), fmpq(1), fmpq(3), fmpq(1, 7)))
+    if residual == "any":
+        residual = draw(among("zero", "solved", "solved", "solved"))
+    E = draw(matrices(d[-1], rest.nrows())) * rest
+    found = DeepLinearProblem(weights=W, X=X, Y=zeros(d[-1], X.ncols()))
+    if residual != "zero":
+        basis = _critical_residuals(found, base * X.transpose())
+        flat = basis * rows(chosen, range(basis.ncols()))
+        E = E + fmpq_mat(d[-1], base.nrows(), flat.entries()) * base * scale
+    Y = found.R * X - E
+    if targets == "full":
+        X, Y = _completed(X, Y)
+    return DeepLinearProblem(weights=W, X=X, Y=Y)
+
+
+def _critical_residuals(p: DeepLinearProblem, gram: fmpq_mat) -> fmpq_mat:
+    """A basis (columns, row by row) of the D (d_H × ρ) with B_iᵀ (D ``gram``) A_{i−1}ᵀ = 0 for every i."""
+    d_h, rho = p.widths[-1], gram.nrows()
+    equations: list[list[fmpq]] = []
+    for i in range(1, len(p.weights) + 1):
+        left = _independent_rows(p.above(i).transpose())
+        right = _independent_rows(p.below(i - 1) * gram.transpose())
+        equations += [[a * b for a in row for b in other] for row in left for other in right]
+    flat = [e for row in equations for e in row]
+    return _integral(null_space(fmpq_mat(len(equations), d_h * rho, flat)))
+
+
+def _independent_rows(a: fmpq_mat) -> list[list[fmpq]]:
+    return [row for row in a.rref()[0].table() if any(row)] if a.nrows() and a.ncols() else []
+
+
+@st.composite
+def eigenplanted_problems(
+    draw: st.DrawFn,
+    /,
+    shape: st.SearchStrategy[tuple[int, ...]] | None = None,
+    keep: str = "any",
+    values: str = "any",
+    targets: str = "any",
+) -> DeepLinearProblem:
+    """Critical points that keep a known set S of singular values of Ŷ (Y projected on the rows of X).
+
+    X = M [I 0] Oᵀ and Y = [U Σ Vᵀ, N] Oᵀ with rational orthogonal U, V, O and invertible M; Σ holds integers
+    0 … 3, with ties and zeros. R = U_S Σ_S V_Sᵀ M⁻¹ is split as W_j = T_j (I ⊕ F_j) T_{j−1}⁻¹; the parts F_j
+    beyond R (any rows and columns at the ends) are drawn, and set to zero one after the other until the point
+    is critical, which two zeros always achieve. ``keep`` "top" keeps the largest possible set: a global
+    minimum; "not top" drops a larger value for a smaller one or leaves room (where there is a choice).
+    ``values`` "tied" makes the two largest equal, "distinct" all different and positive. X has full row rank.
+    Shrinks to widths 1 and Σ = 0.
+    """
+    d = draw(shape if shape is not None else widths())
+    depth, d_0, d_h, n = len(d) - 1, d[0], d[-1], min(d[0], d[-1])
+    sigma = [draw(between(0, 3)) for _ in range(n)]
+    if values == "tied":
+        sigma[:2] = [max(1, *sigma[:2])] * 2 if n > 1 else sigma
+    elif values == "distinct":
+        sigma = [s + 1 + 4 * k for k, s in enumerate(sigma)][:: draw(among(-1, 1))]
+    positive = sorted((k for k in range(n) if sigma[k]), key=lambda k: -sigma[k])
+    most = min(len(positive), min(d))
+    flags = [draw(st.booleans()) for _ in range(5)][:n]
+    S = [k for k in positive if flags[k]][:most]
+    if keep == "top" or depth == 1:
+        S = positive[:most]
+    elif keep == "not top" and sum(sigma[k] for k in S) == sum(sigma[k] for k in positive[:most]):
+        S = positive[-most:][: max(0, most - (sigma[positive[-1]] == sigma[positive[0]]))] if positive else []
+    r, more = len(S), draw(among(0, 1, 2))
+    U, V, O = (draw(orthogonal_matrices(size, bound=1)) for size in (d_h, d_0, d_0 + more))
+    M = draw(matrices_of_rank(d_0, d_0, d_0, bound=1))
+    N, turn = draw(matrices(d_h, more)), O.transpose()
+    X = hstack(M, zeros(d_0, more)) * turn
+    Y = hstack(U * _diagonal(sigma, d_h, d_0) * V.transpose(), N) * turn
+    if targets == "full":
+        X, Y = _completed(X, Y)
+    to_rows = V.transpose() * M.inv()
+    first, last = _diagonal([sigma[k] for k in S], r, r) * rows(to_rows, S), columns(U, S)
+    if depth == 1:
+        return DeepLinearProblem(weights=(last * first,), X=X, Y=Y)
+    T = [draw(matrices_of_rank(d[j], d[j], d[j], bound=1)) for j in range(1, depth)]
+    extra = []
+    for j in range(1, depth + 1):
+        size = d_h if j == depth else d[j] - r, d_0 if j == 1 else d[j - 1] - r
+        extra.append(draw(matrices(*size)) if draw(st.booleans()) else zeros(*size))
+    start = draw(between(0, depth - 1))
+    for count in range(depth + 1):
+        if count:
+            k = (start + count - 1) % depth
+            extra[k] = zeros(extra[k].nrows(), extra[k].ncols())
+        weights = [T[0] * vstack(first, extra[0] * to_rows)]
+        for j in range(2, depth):
+            weights.append(T[j - 1] * _direct_sum(identity(r), extra[j - 1]) * T[j - 2].inv())
+        weights.append(hstack(last, U * extra[-1]) * T[-1].inv())
+        planted = DeepLinearProblem(weights=tuple(weights), X=X, Y=Y)
+        if last * first == planted.R and not any(any(g.entries()) for g in planted.gradient()):
+            return planted
+    raise AssertionError("two zero factors make the point critical")
+
+
+def _diagonal(values: list[int], m: int, n: int) -> fmpq_mat:
+    diagonal = fmpq_mat(m, n)
+    for k, value in enumerate(values):
+        diagonal[k, k] = value
+    return diagonal
+
+
+def _direct_sum(a: fmpq_mat, b: fmpq_mat) -> fmpq_mat:
+    return vstack(
+        hstack(a, zeros(a.nrows(), b.ncols())),
+        hstack(zeros(b.nrows(), a.ncols()), b),
+    )

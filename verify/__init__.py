@@ -1,4 +1,4 @@
-"""What is claimed: sentences of papers, put on trial. ``from verify import claim, printed, drop, mutant, …``."""
+"""What is claimed: sentences of papers, put on trial. ``from verify import claim, printed, drop, …``."""
 
 from verify.claim import (
     HOLDS,

@@ -179,7 +179,7 @@ def decide_equal(
 def decide_at_most(
     left: Any, right: Any, *, named: Sequence[str] = ("left", "right"), why: str = ""
 ) -> Verdict:
-    """Decide left <= right for exact numbers, balls or two-sided bounds; the margin is the slack or the excess.
+    """Decide left <= right for exact numbers, balls or two-sided bounds; the margin is the slack or excess.
 
     Enclosures that overlap without deciding are *inconclusive* unless they are as close as ``decide_equal``
     wants for equality: then the inequality holds to that resolution.
@@ -260,7 +260,8 @@ class Variant:
     """One way a claim is put on trial: what is drawn, what is decided, what must come out.
 
     ``needs`` effective instances (premises hold, conclusion decided or inconclusive) make a run count;
-    ``examples`` is the budget of drawn instances in the quick profile; ``reaches`` names the degenerate
+    ``examples`` is the budget of drawn instances in the quick profile (a search for a refutation ends when
+    it is found, so it may be generous); ``reaches`` names the degenerate
     classes that must occur among the effective instances; ``recheck`` re-decides a refutation from the
     instance's JSON with Python's standard library alone.
     """
@@ -314,11 +315,12 @@ def _variant(
         raise TypeError(
             f"variant {name!r} has no option {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
         )
-    examples = options.get("examples", 100)
+    examples = options.get("examples", 100 if expected is HOLDS else 300)
     variant = Variant(
         name=name, expected=expected, draws=draws, conclude=conclude, sentence=says,
         needs=options.get("needs", examples // 2 if expected is HOLDS else 1), examples=examples,
-        reaches=dict(options.get("reaches") or {}), recheck=options.get("recheck"), note=options.get("note", ""),
+        reaches=dict(options.get("reaches") or {}), recheck=options.get("recheck"),
+        note=options.get("note", ""),
     )  # fmt: skip
     if variant.needs > variant.examples:
         raise ValueError(
@@ -407,7 +409,8 @@ def claim(
                 f"{key} drops {', '.join(missing)}, which assumes={list(assumes or {})} does not name"
             )
         made = Claim(
-            key=key, where=where, says=says, title=(function.__doc__ or function.__name__).strip().splitlines()[0],
+            key=key, where=where, says=says,
+            title=(function.__doc__ or function.__name__).strip().splitlines()[0],
             assumes=dict(assumes or {}), equivalent=dict(equivalent or {}),
             paper=paper or Paper(key.split("/")[0], ""), variants=variants, conclude=function,
         )  # fmt: skip

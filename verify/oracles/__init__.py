@@ -1,1 +1,1 @@
-"""What decides: each oracle answers one kind of question about an instance, with arithmetic that can be trusted."""
+"""What decides: each oracle answers one kind of question, with arithmetic that can be trusted."""

@@ -1,4 +1,4 @@
-"""The loss surface of a residual network: value, gradients, Hessian, descent, certificates of local minimality."""
+"""The loss surface of a residual network: value, gradients, Hessian, descent, certificates of minimality."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from flint import arb, arb_mat, fmpq, fmpq_mat
 
 from strategies.datasets import Atoms
 from strategies.losses import NotDifferentiable, absolute, cross_entropy, hinge, multiclass_hinge, squared
-from strategies.matrices import hstack, null_space
+from strategies.matrices import hstack, identity, null_space
 from strategies.networks import ResNet
-from verify.oracles.enclosed import climb, is_positive_definite
-from verify.oracles.exact import inertia, least_squares, trace_product
 from verify.claim import HOLDS, REFUTED, Verdict, inconclusive, vacuous
+from verify.oracles.enclosed import climb, is_positive_definite
+from verify.oracles.exact import least_squares, trace_product
 from verify.oracles.infimum import Infimum, enclose_infimum
 from verify.oracles.polyhedral import is_certified_polyhedral_minimum
 
@@ -71,10 +71,10 @@ def output_slopes(net: ResNet) -> fmpq_mat | None:
     if net.loss is squared:
         return (net.H - net.Y) * fmpq(2)
     slopes = [net.loss.gradient(h, y) for h, y in zip(net.H.table(), net.Y.table(), strict=True)]
-    flat = [e for row in slopes for e in row]
-    if not all(isinstance(e, fmpq) for e in flat):
+    exact = [e for row in slopes for e in row if isinstance(e, fmpq)]
+    if len(exact) < net.Y.nrows() * net.Y.ncols():
         return None
-    return fmpq_mat(net.Y.nrows(), net.Y.ncols(), flat)
+    return fmpq_mat(net.Y.nrows(), net.Y.ncols(), exact)
 
 
 class FeatureGradient(NamedTuple):
@@ -121,10 +121,25 @@ def gradient(net: ResNet) -> Gradient:
     return Gradient(g.x + g.z * net.V.transpose(), net.W.transpose() * g.z, None if net.b is None else g.one)
 
 
-def is_critical(net: ResNet) -> bool:
-    """Whether the gradient in (W, V, b) is exactly zero."""
-    g = gradient(net)
-    return vanishes(g.W) and vanishes(g.V) and (g.b is None or vanishes(g.b))
+def is_critical(net: ResNet) -> bool | None:
+    """Whether the gradient in (W, V, b) is exactly zero.
+
+    Where the slopes of the loss are irrational: False if a ball of the gradient excludes 0, else None.
+    """
+    if output_slopes(net) is not None:
+        g = gradient(net)
+        return vanishes(g.W) and vanishes(g.V) and (g.b is None or vanishes(g.b))
+    return False if any(e != 0 for part in _gradient_balls(net) for e in part.entries()) else None
+
+
+def _gradient_balls(net: ResNet) -> list[arb_mat]:
+    """Enclosures of ∂L/∂W, ∂L/∂V (and ∂L/∂b)."""
+    slopes = [net.loss.gradient(h, y) for h, y in zip(net.H.table(), net.Y.table(), strict=True)]
+    weights = net.measure.product(identity(net.X.nrows()), identity(net.X.nrows()))
+    balls = arb_mat(net.Y.nrows(), net.Y.ncols(), [arb(e) for row in slopes for e in row])
+    d = balls.transpose() * arb_mat(weights)
+    parts = [d * arb_mat(net.Q), arb_mat(net.W).transpose() * (d * arb_mat(net.Z))]
+    return parts if net.b is None else [*parts, d * arb_mat(net.constant)]
 
 
 def is_basis_optimal(net: ResNet) -> bool:
@@ -159,8 +174,9 @@ def hessian(net: ResNet) -> fmpq_mat | arb_mat:
             if net.b is not None:
                 jacobian[k, at_b + k] = 1
         second = [weight * e for row in net.loss.hessian(h, y) for e in row]
-        if all(isinstance(e, fmpq) for e in second):
-            exact_part = exact_part + jacobian.transpose() * fmpq_mat(d_y, d_y, second) * jacobian
+        exact = [e for e in second if isinstance(e, fmpq)]
+        if len(exact) == len(second):
+            exact_part = exact_part + jacobian.transpose() * fmpq_mat(d_y, d_y, exact) * jacobian
         else:
             balls = arb_mat(jacobian)
             term = balls.transpose() * arb_mat(d_y, d_y, [arb(e) for e in second]) * balls
@@ -189,11 +205,16 @@ def find_descent(net: ResNet, radius: fmpq) -> ResNet | None:
         L(α, β) <= L − α β q |g|² + ½ M α² |g|² S(β),   S(β) = E(uᵀ(x + V z) + β q vᵀz)²,
 
     so that every β > 0 has a small α that lowers L: the proof of Lemma 2 (Kawaguchi & Bengio 2019) made
-    quantitative. (For the cross-entropy u may also have equal entries in W u, which changes no loss.) Whatever the candidate, the lower value is decided by evaluating L exactly, or in balls
+    quantitative. (For the cross-entropy u may also have equal entries in W u, which changes no loss.)
+    Whatever the candidate, the lower value is decided by evaluating L exactly, or in balls
     that certainly differ, so the answer needs no trust in the formula. Steps are halved at most 200 times.
     Raises as ``gradient`` does.
     """
-    g = gradient(net)
+    if output_slopes(net) is None:
+        parts = [_middle(part) for part in _gradient_balls(net)]
+        g = Gradient(parts[0], parts[1], parts[2] if net.b is not None else None)
+    else:
+        g = gradient(net)
     slopes = [*g.W.entries(), *g.V.entries(), *([] if g.b is None else g.b.entries())]
     if any(slopes):
         step = min(fmpq(1), radius / sum((abs(e) for e in slopes), fmpq(0)))
@@ -228,6 +249,15 @@ def find_descent(net: ResNet, radius: fmpq) -> ResNet | None:
     return None
 
 
+def _middle(a: arb_mat) -> fmpq_mat:
+    """The midpoints of the balls: good enough to propose a direction."""
+    flat = []
+    for e in a.entries():
+        mantissa, exponent = e.mid().man_exp()
+        flat.append(fmpq(mantissa) * (fmpq(2) ** int(exponent)))
+    return fmpq_mat(a.nrows(), a.ncols(), flat)
+
+
 def _seen_by_the_loss(net: ResNet) -> fmpq_mat:
     """W, up to what the loss ignores: the cross-entropy sees only differences of outputs."""
     if net.loss is not cross_entropy:
@@ -250,12 +280,14 @@ def is_certified_minimum(net: ResNet) -> str | None:
     if net.loss in (absolute, hinge, multiclass_hinge):
         return is_certified_polyhedral_minimum(net)
     try:
+        if output_slopes(net) is None:
+            return None
         if net.loss.convex and is_basis_optimal(net):
             return "E[D φᵀ] = 0 and ℓ is convex: a global minimum"
-        if not is_critical(net):
+        if is_critical(net) is not True:
             return None
         if _rests_at_wells(net):
-            return "every output is at a strict local minimum of ℓ(·, y) and h is continuous in the weights: a local minimum"
+            return "every output is at a strict minimum of ℓ(·, y), and h is continuous: a local minimum"
         second = hessian(net)
     except NotDifferentiable:
         return None
@@ -266,15 +298,9 @@ def is_certified_minimum(net: ResNet) -> str | None:
         kept = [k for k in kept if k not in fixed]
     table = second.table()
     part = [[table[i][j] for j in kept] for i in kept]
-    if isinstance(second, fmpq_mat):
-        positive = inertia(fmpq_mat(len(kept), len(kept), [e for row in part for e in row]))[0] == len(kept)
-    else:
-        positive = is_positive_definite(part) is True
-    return (
-        "the gradient is zero and the Hessian is positive definite: a strict local minimum"
-        if positive
-        else None
-    )
+    if is_positive_definite(part) is True:
+        return "the gradient is zero and the Hessian is positive definite: a strict local minimum"
+    return None
 
 
 def _rests_at_wells(net: ResNet) -> bool:
@@ -305,10 +331,12 @@ def basis_infimum(net: ResNet, basis: str = "xz") -> Infimum:
 
 
 def loss_of_fit(net: ResNet, targets: fmpq_mat, basis: str = "xz") -> fmpq | arb:
-    """The loss of the linear model on the named features that fits ``targets`` (m × d_y) best in the mean square.
+    """The loss of the linear model on the named features that fits ``targets`` (m × d_y) best in mean square.
 
     An upper bound of the infimum for any loss, convex or not.
     """
+    if not isinstance(net.measure, Atoms):
+        raise ValueError("fits are evaluated for finite measures")
     features = basis_features(net, basis)
     outputs = features * least_squares(features, targets, net.measure).transpose()
     weights = net.measure.weights.entries()
@@ -331,8 +359,11 @@ def at_local_minimum(net: ResNet, verdict: Verdict) -> Verdict:
     critical are *vacuous*: they were never candidates.
     """
     try:
-        if not is_critical(net):
+        critical = is_critical(net)
+        if critical is False:
             return vacuous("the point is not critical")
+        if critical is None:
+            return inconclusive("whether the gradient is zero cannot be told from balls")
         if verdict.outcome is not REFUTED:
             return verdict
         if (reason := is_certified_minimum(net)) is not None:
@@ -353,7 +384,10 @@ def at_local_minimum(net: ResNet, verdict: Verdict) -> Verdict:
 
 def at_critical_point(net: ResNet, verdict: Verdict) -> Verdict:
     """``verdict`` where the gradient is exactly zero, vacuous elsewhere."""
-    return verdict if is_critical(net) else vacuous("the point is not critical")
+    critical = is_critical(net)
+    if critical is None:
+        return inconclusive("whether the gradient is zero cannot be told from balls")
+    return verdict if critical else vacuous("the point is not critical")
 
 
 def _capital(sentence: str) -> str:

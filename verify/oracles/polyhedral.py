@@ -1,4 +1,4 @@
-"""Local minima at kinks: a certificate for losses that are convex and piecewise linear, by linear programs."""
+"""Local minima at kinks of convex, piecewise linear losses: a certificate by linear programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _extreme_slopes(net: ResNet, h: Sequence[fmpq], y: Sequence[fmpq]) -> list[l
         raise ValueError(f"the {net.loss.name} loss is not piecewise linear")
     parts = []
     for k, (a, b) in enumerate(zip(h, y, strict=True)):
-        ends = dict.fromkeys(net.loss.slopes(a, b))
+        ends = [end for end in dict.fromkeys(net.loss.slopes(a, b)) if isinstance(end, fmpq)]
         parts.append([[end if j == k else fmpq(0) for j in range(d)] for end in ends])
     return parts
 
@@ -36,9 +36,10 @@ def is_certified_polyhedral_minimum(net: ResNet) -> str | None:
 
         L(W + A, V + B) − L >= ⟨P(D), A⟩ + ⟨S(D), (W + A) B⟩,   P = E[Dᵀ (x + V z)ᵀ], S = E[Dᵀ zᵀ].
 
-    Let the columns n_j span Null(Wᵀ). If for some κ > 0, every j, every input a and both signs there is such a
-    D with P = ± κ n_j e_aᵀ and Wᵀ S = 0, then the best of these D gives at least
-    κ max_{j,a} |n_jᵀ A e_a| − |S| |B| O(max_j |n_jᵀ A|) >= 0 for small B, since S lies in the span of the n_j too.
+    Let the columns n_j span Null(Wᵀ). If for some κ > 0, every j, every input a and both signs there is
+    such a D with P = ± κ n_j e_aᵀ and Wᵀ S = 0, then the best of these D gives at least
+    κ max_{j,a} |n_jᵀ A e_a| − |S| |B| O(max_j |n_jᵀ A|) >= 0 for small B, since S lies in the span of
+    the n_j too.
     Each D is a linear program with the largest κ as its objective, solved exactly. The certificate is
     sufficient, not necessary. Raises ``ValueError`` for other losses and continuous measures.
     """
