@@ -211,17 +211,26 @@ def _completed(X: fmpq_mat, Y: fmpq_mat) -> tuple[fmpq_mat, fmpq_mat]:
 
 @st.composite
 def _layers(draw: st.DrawFn, d: tuple[int, ...], layers: str) -> tuple[fmpq_mat, ...]:
-    """Weights of drawn ranks: "full", "zero", "any", or "integers" (free entries)."""
+    """Weights "zero", of "full" rank, of drawn "ranks", with free "integers", partial "shifts", or "any" of these.
+
+    A shift has ±1 at min(m, n) places (a + k, b + k), taken cyclically: it has full rank, and yet products of
+    shifts lose rank wherever a wide layer lies between narrow ones.
+    """
     if layers == "any":
-        layers = draw(among("ranks", "ranks", "ranks", "full", "zero"))
+        layers = draw(among("zero", "ranks", "shifts", "ranks", "full", "ranks", "ranks"))
     drawn = []
-    for i in range(len(d) - 1):
-        shape = d[i + 1], d[i]
+    for m, n in zip(d[1:], d[:-1], strict=True):
         if layers == "integers":
-            drawn.append(draw(matrices(*shape)))
-            continue
-        rank = {"full": min(shape), "zero": 0}.get(layers)
-        drawn.append(draw(matrices_of_rank(*shape, draw(between(0, min(shape))) if rank is None else rank)))
+            drawn.append(draw(matrices(m, n)))
+        elif layers == "shifts":
+            shift, a, b = zeros(m, n), draw(between(0, m - 1)), draw(between(0, n - 1))
+            for k in range(min(m, n)):
+                shift[(a + k) % m, (b + k) % n] = draw(among(1, -1))
+            drawn.append(shift)
+        else:
+            lost = {"full": 0, "zero": 5}.get(layers)
+            lost = draw(among(0, 0, 1, 0, 2, 5)) if lost is None else lost
+            drawn.append(draw(matrices_of_rank(m, n, max(0, min(m, n) - lost))))
     return tuple(drawn)
 
 
@@ -239,8 +248,8 @@ def deep_linear_problems(
 
     ``shape`` draws (d₀, …, d_H) (``widths()``); ``inputs`` is "full", "deficient", "zero" or "any";
     ``targets`` "full" makes Y of full row rank; ``correlation`` makes q "zero", "some" (> 0),
-    "short" (< d_p), "enough" (>= d_p, where X allows it) or "any"; ``layers`` is "full", "zero", "integers"
-    (free entries) or "any" (every rank). Shrinks to one sample, width 1, depth 1 and zeros.
+    "short" (< d_p), "enough" (>= d_p, where X allows it) or "any"; ``layers`` is "full", "zero", "ranks", "integers",
+    "shifts" or "any" of these (see ``_layers``). Shrinks to one sample, width 1, depth 1 and zeros.
     """
     d = draw(shape if shape is not None else widths())
     X = draw(_inputs(d, inputs))
@@ -280,7 +289,7 @@ def planted_critical_problems(
     X = draw(_inputs(d, inputs))
     W = draw(_layers(d, layers))
     base, rest = _split(X)
-    chosen = draw(matrices(25, 1))
+    chosen, first = draw(matrices(25, 1)), draw(among(1, -1, 2))
     scale = draw(among(fmpq(1), fmpq(1), fmpq(3), fmpq(1, 7)))
     if residual == "any":
         residual = draw(among("zero", "solved", "solved", "solved"))
@@ -288,6 +297,7 @@ def planted_critical_problems(
     found = DeepLinearProblem(weights=W, X=X, Y=zeros(d[-1], X.ncols()))
     if residual != "zero":
         basis = _critical_residuals(found, base * X.transpose())
+        chosen[0, 0] = first
         flat = basis * rows(chosen, range(basis.ncols()))
         E = E + fmpq_mat(d[-1], base.nrows(), flat.entries()) * base * scale
     Y = found.R * X - E
@@ -333,14 +343,14 @@ def eigenplanted_problems(
     """
     d = draw(shape if shape is not None else widths())
     depth, d_0, d_h, n = len(d) - 1, d[0], d[-1], min(d[0], d[-1])
-    sigma = [draw(between(0, 3)) for _ in range(n)]
+    sigma = [draw(among(0, 1, 2, 3, 1, 2, 3, 1, 2)) for _ in range(n)]
     if values == "tied":
         sigma[:2] = [max(1, *sigma[:2])] * 2 if n > 1 else sigma
     elif values == "distinct":
         sigma = [s + 1 + 4 * k for k, s in enumerate(sigma)][:: draw(among(-1, 1))]
     positive = sorted((k for k in range(n) if sigma[k]), key=lambda k: -sigma[k])
     most = min(len(positive), min(d))
-    flags = [draw(st.booleans()) for _ in range(5)][:n]
+    flags = [draw(among(False, True, True)) for _ in range(5)][:n]
     S = [k for k in positive if flags[k]][:most]
     if keep == "top" or depth == 1:
         S = positive[:most]
