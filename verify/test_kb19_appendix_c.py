@@ -1,6 +1,5 @@
 """Kawaguchi & Bengio (2019), Appendix C: the assumption on the output dimension."""
 
-
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 

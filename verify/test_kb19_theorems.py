@@ -182,7 +182,9 @@ def at_most_the_deeper_well(net: ResNet) -> Verdict:
     note="rank W < d_y = 1 means h = 0, where the hinge has no kink",
 )
 @drop("A2: differentiable, two hinges", REFUTED, points_at_kinks(hinge, d_y=2), examples=400)
-@drop("A2: differentiable, multi-class hinge", REFUTED, points_at_kinks(multiclass_hinge, d_y=3), examples=800)
+@drop(
+    "A2: differentiable, multi-class hinge", REFUTED, points_at_kinks(multiclass_hinge, d_y=3), examples=800
+)
 @drop(
     "V free: V >= 0",
     REFUTED,
