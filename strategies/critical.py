@@ -48,6 +48,7 @@ __all__ = [
     "orthogonal_functions",
     "planted_critical_points",
     "planted_minima",
+    "planted_through_one_unit",
     "points_at_kinks",
     "two_atom_critical_points",
     "with_slopes",
@@ -274,6 +275,18 @@ def _plantable(loss: Loss | None, shape: dict[str, Any]) -> st.SearchStrategy[Re
 _any_loss = st.sampled_from(CONVEX_DIFFERENTIABLE)
 _integral_branches = st.sampled_from((None, "relu", "abs", "step", "linear", "affine"))
 """Branches that keep integers integers: the logarithmic losses have rational slopes only there."""
+
+
+def planted_through_one_unit(loss: Loss) -> st.SearchStrategy[ResNet]:
+    """``planted_critical_points`` with two outputs, one input, one residual, two samples and entries 0, ±1.
+
+    d_y = 2 > d_x = 1, so strict local minima may be bad; so few and so small that what needs a coincidence
+    of labels and weights is met within some hundred draws.
+    """
+    return planted_critical_points(
+        loss, scale=(0, 2), d_y=2, extra_inputs=-1, extra_residuals=-1, rank="full", branch=None,
+        weighted=False, bound=1, v_bound=1, spare_samples=0, determined=True,
+    )  # fmt: skip
 
 
 @st.composite

@@ -281,8 +281,9 @@ def planted_critical_problems(
 
     The gradient B_iᵀ (E Xᵀ) A_{i−1}ᵀ is linear in E = D B + N K (rows of B span those of X, K the rest):
     D is a small integer combination of a basis of the solutions, N is free, and Y = R X − E. Every critical
-    triple (W, X, Y) is of this form. ``residual`` "zero" takes D = 0, a global minimum whatever the ranks are
-    (so that rank(Y Xᵀ) < d_p occurs); "any" does so in one case of four. The other options are those of
+    triple (W, X, Y) is of this form. Where only D = 0 solves, layers are set to zero one after the other until
+    something else does (two zero layers leave D free; depth 1 has no other). ``residual`` "zero" takes D = 0, a
+    global minimum whatever the ranks are (so that rank(Y Xᵀ) < d_p occurs); "any" does so in one case of four. The other options are those of
     ``deep_linear_problems``. Shrinks to one sample, widths 1, zero weights and E = 0.
     """
     d = draw(shape if shape is not None else widths())
@@ -295,11 +296,20 @@ def planted_critical_problems(
         residual = draw(among("zero", "solved", "solved", "solved"))
     E = draw(matrices(d[-1], rest.nrows())) * rest
     found = DeepLinearProblem(weights=W, X=X, Y=zeros(d[-1], X.ncols()))
-    if residual != "zero":
+    start = draw(between(0, len(W) - 1))
+    for count in range(len(W) + 1):
+        if residual == "zero":
+            break
+        if count:  # no residual makes this point critical but those that make it optimal: a layer becomes 0
+            k = (start + count - 1) % len(W)
+            W = (*W[:k], zeros(W[k].nrows(), W[k].ncols()), *W[k + 1 :])
+            found = DeepLinearProblem(weights=W, X=X, Y=found.Y)
         basis = _critical_residuals(found, base * X.transpose())
-        chosen[0, 0] = first
-        flat = basis * rows(chosen, range(basis.ncols()))
-        E = E + fmpq_mat(d[-1], base.nrows(), flat.entries()) * base * scale
+        if basis.ncols():
+            chosen[0, 0] = first
+            flat = basis * rows(chosen, range(basis.ncols()))
+            E = E + fmpq_mat(d[-1], base.nrows(), flat.entries()) * base * scale
+            break
     Y = found.R * X - E
     if targets == "full":
         X, Y = _completed(X, Y)

@@ -3,7 +3,7 @@
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
-from strategies.critical import planted_critical_points, planted_minima
+from strategies.critical import planted_critical_points, planted_minima, planted_through_one_unit
 from strategies.instance import instance
 from strategies.losses import label_weighted_squared, squared
 from strategies.matrices import hstack, identity, matrices
@@ -171,22 +171,6 @@ def test_theorem_1_needs_enough_inputs(net: ResNet) -> Verdict:
     )
 
 
-unequal_class_weights = planted_critical_points(
-    label_weighted_squared,
-    scale=(0, 2),
-    d_y=2,
-    extra_inputs=-1,
-    extra_residuals=-1,
-    rank="full",
-    branch=None,
-    weighted=False,
-    bound=1,
-    v_bound=1,
-    spare_samples=0,
-    determined=True,
-)
-
-
 @claim(
     "KB19/appc-tight",
     paper=KB19,
@@ -196,7 +180,7 @@ unequal_class_weights = planted_critical_points(
 )
 @printed(
     REFUTED,
-    unequal_class_weights,
+    planted_through_one_unit(label_weighted_squared),
     recheck=weighted_loss_is_worse,
     examples=1500,
     note="for general convex differentiable losses; the squared loss is fine",

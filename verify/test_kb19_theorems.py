@@ -8,6 +8,7 @@ from strategies.critical import (
     critical_points,
     planted_critical_points,
     planted_minima,
+    planted_through_one_unit,
     points_at_kinks,
 )
 from strategies.losses import (
@@ -56,21 +57,6 @@ minima_and_other_critical_points = planted_minima() | planted_critical_points()
 squared_points = planted_minima(squared, weighted=False) | planted_critical_points(squared, weighted=False)
 wider_outputs = {"extra_inputs": st.integers(-2, -1), "rank": "full", "determined": True}
 narrow_residuals = {"d_y": st.integers(2, 3), "extra_residuals": st.integers(-2, -1)}
-unequal_class_weights = planted_critical_points(
-    label_weighted_squared,
-    scale=(0, 2),
-    d_y=2,
-    extra_inputs=-1,
-    extra_residuals=-1,
-    rank="full",
-    branch=None,
-    weighted=False,
-    bound=1,
-    v_bound=1,
-    spare_samples=0,
-    determined=True,
-)
-"""Two outputs through one unit, small integers: few enough that what needs a coincidence is met."""
 WITH_LOSS = {**RANK_CLASSES, "L > 0": lambda net: net.H != net.Y}
 
 A1 = r"d_y \le \min(d_x, d_z)"
@@ -336,7 +322,7 @@ def at_most_l_x(net: ResNet) -> Verdict:
     examples=80,
     note="a local minimum is the best fit of rank d_x, which beats every linear model on x",
 )
-@drop("A1: d_y <= d_x", REFUTED, unequal_class_weights, examples=1500)
+@drop("A1: d_y <= d_x", REFUTED, planted_through_one_unit(label_weighted_squared), examples=1500)
 @drop(
     "A2: differentiable",
     REFUTED,
@@ -453,7 +439,7 @@ twice_differentiable = (
     examples=60,
     note="this is Remark 3 (i): what the paper adds to Shamir",
 )
-@drop("PA1: d_y > d_x", REFUTED, unequal_class_weights, examples=1500)
+@drop("PA1: d_y > d_x", REFUTED, planted_through_one_unit(label_weighted_squared), examples=1500)
 @drop(
     "PA2: twice differentiable",
     HOLDS,
