@@ -158,7 +158,7 @@ def test_the_summary_has_a_row_a_claim_and_names_what_is_odd() -> None:
     lines = summary([mutant, drop, VARIANT], [Lost(nodeid="t.py::x", message="killed")], width=120)
     whole = "\n".join(lines)
     assert lines[0].startswith("claim")
-    assert re.search(r"KB19/thm1 +refuted +– +0/1 +120 +≈ 8\.1e-12 +exact +needed A1: strict$", lines[1])
+    assert re.search(r"KB19/thm1 +refuted +– +0/1 +120 +exact +\d+\.\d s +1 needed$", lines[1])
     assert "refuted as printed" in whole
     assert "KB19-thm1-3f9a" in whole
     assert "mutant survived: 40 instances" in whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ __all__ = [
     "output_slopes",
     "shifted",
     "vanishes",
+    "where_minimal",
 ]
 
 
@@ -364,18 +366,33 @@ def at_local_minimum(net: ResNet, verdict: Verdict) -> Verdict:
             return vacuous("the point is not critical")
         if critical is None:
             return inconclusive("whether the gradient is zero cannot be told from balls")
-        if verdict.outcome is not REFUTED:
-            return verdict
-        if (reason := is_certified_minimum(net)) is not None:
-            return replace(verdict, why=f"{_capital(reason)}, and yet {verdict.why}")
-        lower = [find_descent(net, radius) for radius in RADII]
+        return where_minimal(
+            verdict,
+            certificate=lambda: is_certified_minimum(net),
+            lower=lambda radius: find_descent(net, radius),
+        )
     except NotDifferentiable:
         if verdict.outcome is not REFUTED:
             return verdict
         if (reason := is_certified_minimum(net)) is not None:
             return replace(verdict, why=f"{_capital(reason)}, and yet {verdict.why}")
         return vacuous("the loss has a kink here and no certificate of a local minimum was found")
-    if all(point is not None for point in lower):
+
+
+def where_minimal(
+    verdict: Verdict, *, certificate: Callable[[], str | None], lower: Callable[[fmpq], object | None]
+) -> Verdict:
+    """What ``verdict`` at a critical point says of "every local minimum has it", for any surface.
+
+    Where the conclusion fails: *refuted* if ``certificate()`` gives a reason why the point certainly is a
+    local minimum, *holds* if ``lower(radius)`` exhibits a lower point for every radius of ``RADII``,
+    *inconclusive* otherwise.
+    """
+    if verdict.outcome is not REFUTED:
+        return verdict
+    if (reason := certificate()) is not None:
+        return replace(verdict, why=f"{_capital(reason)}, and yet {verdict.why}")
+    if all(lower(radius) is not None for radius in RADII):
         return replace(
             verdict, outcome=HOLDS, margin=None, why="the conclusion fails and so does local minimality"
         )

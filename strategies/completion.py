@@ -1,0 +1,217 @@
+"""Deep linear models under losses other than the square, entry by entry: matrix completion is one of them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from flint import fmpq, fmpq_mat
+from hypothesis import strategies as st
+
+from strategies.deep_linear import DeepLinearProblem
+from strategies.instance import instance
+from strategies.matrices import identity, matrices, matrices_of_rank, null_space, zeros
+from strategies.numbers import among, between
+
+__all__ = ["EntrywiseProblem", "completions", "plain_sums", "planted_entrywise_points", "thin_chains"]
+
+
+@instance
+class EntrywiseProblem:
+    """Weights W₁, …, W_H and f(R) = Σ c|e| + a e² + b e⁴ of R = W_H ⋯ W₁, where e = R − Y entry by entry.
+
+    ``absolute`` holds the c, ``squares`` the a, ``quartics`` the b, all d_H × d₀ as the ``targets`` Y. With a the
+    0/1 matrix of the observed entries and b = c = 0 this is matrix completion; c = 1 alone is the ℓ₁ loss at X = I.
+    f is differentiable iff c = 0, and convex if a, b, c >= 0.
+    """
+
+    weights: tuple[fmpq_mat, ...]
+    targets: fmpq_mat
+    absolute: fmpq_mat
+    squares: fmpq_mat
+    quartics: fmpq_mat
+
+    def __post_init__(self) -> None:
+        shape = self.linear.R.nrows(), self.linear.R.ncols()
+        for name in ("absolute", "squares", "quartics"):
+            part = getattr(self, name)
+            if (part.nrows(), part.ncols()) != shape:
+                raise ValueError(f"{name} is {part.nrows()} x {part.ncols()} where {shape[0]} x {shape[1]} is needed")
+
+    @property
+    def linear(self) -> DeepLinearProblem:
+        """The weights with X = I: widths, partial products, and e as its residual."""
+        d_0 = self.weights[0].ncols() if self.weights else 0
+        return DeepLinearProblem(weights=self.weights, X=identity(d_0), Y=self.targets)
+
+    @property
+    def convex(self) -> bool:
+        """Whether every coefficient is >= 0."""
+        parts = (self.absolute, self.squares, self.quartics)
+        return all(e >= 0 for part in parts for e in part.entries())
+
+    @property
+    def smooth(self) -> bool:
+        """Whether no absolute value occurs."""
+        return not any(self.absolute.entries())
+
+
+# --- one unit wide -----------------------------------------------------------------------------------
+
+
+@cache
+@st.composite
+def thin_chains(draw: st.DrawFn, loss: str = "any", middle: tuple[int, ...] = (2, 3)) -> EntrywiseProblem:
+    """Problems of widths (1, k, 1, n), n <= 3, k from ``middle`` (0 leaves that layer out: (1, 1, n)).
+
+    ``loss`` "absolute" is Σ c|e| with c in {1, 2}, "squares" Σ a e² with a in −2 … 2, "convex" Σ a e² + b e⁴ with
+    a, b >= 0, "any" the first or second. All weights and Y are small integers.
+    Shrinks to n = 1 and zeros.
+    """
+    n, k = draw(between(1, 3)), draw(among(*middle))
+    if loss == "any":
+        loss = draw(among("absolute", "squares"))
+    low, high = (1, 2) if loss == "absolute" else (-2, 2) if loss == "squares" else (0, 2)
+    main = draw(matrices(n, 1, between(low, high)))
+    none = zeros(n, 1)
+    quartics = draw(matrices(n, 1, between(0, 1))) if loss == "convex" else none
+    weights = [draw(matrices(n, 1, between(-1, 1)))]
+    if k:
+        weights = [draw(matrices(k, 1, between(-1, 1))), draw(matrices(1, k, between(-1, 1))), *weights]
+    else:
+        weights = [draw(matrices(1, 1, between(-1, 1))), *weights]
+    return EntrywiseProblem(
+        weights=tuple(weights), targets=draw(matrices(n, 1, between(-1, 1))),
+        absolute=main if loss == "absolute" else none, squares=none if loss == "absolute" else main,
+        quartics=quartics,
+    )  # fmt: skip
+
+
+# --- critical points ---------------------------------------------------------------------------------
+
+_width = among(1, 2, 2, 3)
+
+
+@st.composite
+def planted_entrywise_points(
+    draw: st.DrawFn, /, loss: str = "convex", low: int = 1, optimal: bool | None = None
+) -> EntrywiseProblem:
+    """Exact critical points W of a differentiable f, in ``low`` to 4 layers of widths 1 … 3.
+
+    W is drawn with layers of drawn ranks; the slope G = ∇f(R), which must satisfy B_iᵀ G A_{i−1}ᵀ = 0, is a small
+    integer combination of a basis of the solutions, and f is chosen to have it. ``loss`` "convex": a, b >= 0 with
+    2a + 4b = |G| and e = ±1 where G ≠ 0; "signed": a and b of either sign; "masked": a in {0, 1} with G = 0 where
+    nothing is observed, and e = G/2. ``optimal`` True takes G = 0, False asks for G ≠ 0 where W leaves a choice.
+    Shrinks to widths 1, zero weights and f = 0.
+    """
+    depth = draw(between(low, 4))
+    d = [draw(_width) for _ in range(5)][: depth + 1]
+    weights = []
+    for m, n in zip(d[1:], d[:-1], strict=True):
+        lost = draw(among(0, 1, 0, 1, 3))
+        weights.append(draw(matrices_of_rank(m, n, max(0, min(m, n) - lost))))
+    size = d[-1] * d[0]
+    bare = _bare(tuple(weights))
+    observed = [1] * size if loss != "masked" else draw(matrices(d[-1], d[0], among(1, 1, 1, 0))).entries()
+    if optimal is None:
+        optimal = draw(among(False, False, False, True))
+    slope = zeros(d[-1], d[0])
+    if not optimal:
+        for count in range(depth + 1):
+            if count:
+                k = depth - count
+                weights[k] = zeros(weights[k].nrows(), weights[k].ncols())
+                bare = _bare(tuple(weights))
+            basis = _critical_slopes(bare, observed)
+            if basis.ncols():
+                chosen = draw(matrices(basis.ncols(), 1))
+                if not any(chosen.entries()):
+                    chosen[0, 0] = 1
+                slope = fmpq_mat(d[-1], d[0], (basis * chosen).entries())
+                break
+    residual, squares, quartics = zeros(d[-1], d[0]), zeros(d[-1], d[0]), zeros(d[-1], d[0])
+    for k, g in enumerate(slope.entries()):
+        i, j = divmod(k, d[0])
+        if loss == "masked":
+            residual[i, j], squares[i, j] = g / 2, observed[k]
+            continue
+        share, flip = draw(among(fmpq(0), fmpq(1, 2), fmpq(1))), 1
+        if loss == "signed":
+            flip = draw(among(1, -1))
+        weight = abs(g) if g else fmpq(draw(between(0, 2)))
+        residual[i, j] = flip * ((g > 0) - (g < 0))
+        squares[i, j], quartics[i, j] = flip * weight * (1 - share) / 2, flip * weight * share / 4
+    return EntrywiseProblem(
+        weights=tuple(weights), targets=bare.R - residual, absolute=zeros(d[-1], d[0]),
+        squares=squares, quartics=quartics,
+    )  # fmt: skip
+
+
+def _bare(weights: tuple[fmpq_mat, ...]) -> DeepLinearProblem:
+    d_0, d_h = weights[0].ncols(), weights[-1].nrows()
+    return DeepLinearProblem(weights=weights, X=identity(d_0), Y=zeros(d_h, d_0))
+
+
+def _critical_slopes(p: DeepLinearProblem, observed: list[int]) -> fmpq_mat:
+    """A basis, as columns, of the slopes G (row by row) with B_iᵀ G A_{i−1}ᵀ = 0 for all i, 0 where not observed."""
+    size = len(observed)
+    equations = [[int(k == j) for k in range(size)] for j in range(size) if not observed[j]]
+    for i in range(1, len(p.weights) + 1):
+        left, right = p.above(i).transpose().table(), p.below(i - 1).table()
+        equations += [[a * b for a in row for b in other] for row in left for other in right]
+    return null_space(fmpq_mat(len(equations), size, [e for row in equations for e in row]))
+
+
+# --- matrix completion -------------------------------------------------------------------------------
+
+
+@cache
+@st.composite
+def completions(
+    draw: st.DrawFn, observed: str = "blocks", depth: int = 2, noise: bool = False, twist: bool = True
+) -> EntrywiseProblem:
+    """Completions of a positive rank-one matrix Y = u vᵀ, started where the sign of one block of u and v is wrong.
+
+    Two groups of rows and of columns; both diagonal blocks are observed and, of the others, one entry each
+    and few more (``observed`` "full": all entries). At the start the diagonal blocks are exact and the rest has
+    the wrong sign: few residuals hold the point, many resist. The lines of the entries between the blocks are
+    the light ones, u_i = v_j = 1. ``noise`` adds a drawn matrix to Y, which then has no low rank. ``twist`` False starts at the
+    solution (u, v) itself; ``depth`` H puts H − 2 scalar layers 1 between. Shrinks to few lines and entries.
+    """
+    heights = draw(between(1, 3)), draw(between(1, 3))
+    breadths = draw(between(1, 3)), draw(between(1, 3))
+    n, m = sum(heights), sum(breadths)
+    u, v = (draw(matrices(6, 1, between(1, 3))) for _ in range(2))
+    i, j = draw(between(0, heights[0] - 1)), heights[0] + draw(between(0, heights[1] - 1))
+    k, l = draw(between(0, breadths[0] - 1)), breadths[0] + draw(between(0, breadths[1] - 1))
+    u[i, 0] = u[j, 0] = v[k, 0] = v[l, 0] = 1
+    few = draw(matrices(6, 6, among(0, 0, 0, 0, 0, 0, 0, 1)))
+    mask, Y = zeros(n, m), zeros(n, m)
+    for r in range(n):
+        for s in range(m):
+            inside = (r < heights[0]) == (s < breadths[0])
+            linked = (r, s) in ((i, l), (j, k))
+            mask[r, s] = int(observed == "full" or inside or linked or bool(few[r, s]))
+            Y[r, s] = u[r, 0] * v[s, 0]
+    if noise:
+        Y = Y + draw(matrices(n, m))
+    turn = -1 if twist else 1
+    a = fmpq_mat(n, 1, [u[r, 0] * (1 if r < heights[0] else turn) for r in range(n)])
+    b = fmpq_mat(1, m, [v[s, 0] * (1 if s < breadths[0] else turn) for s in range(m)])
+    return EntrywiseProblem(
+        weights=(b, *(identity(1) for _ in range(depth - 2)), a), targets=Y, absolute=zeros(n, m),
+        squares=mask, quartics=zeros(n, m),
+    )  # fmt: skip
+
+
+@st.composite
+def plain_sums(draw: st.DrawFn, /) -> EntrywiseProblem:
+    """Completions of widths 1 … 3 with small integer weights and targets and any set of observed entries.
+
+    Shrinks to one entry, not observed, and zeros.
+    """
+    d = [draw(_width) for _ in range(3)]
+    n, m = d[2], d[0]
+    return EntrywiseProblem(
+        weights=(draw(matrices(d[1], m)), draw(matrices(n, d[1]))), targets=draw(matrices(n, m)),
+        absolute=zeros(n, m), squares=draw(matrices(n, m, between(0, 1))), quartics=zeros(n, m),
+    )  # fmt: skip

@@ -1,0 +1,319 @@
+"""Deep linear models under entrywise losses: exact descent, certified minima of completions, thin chains.
+
+f(R) = Σ c|e| + a e² + b e⁴ with e = R − Y (``strategies.completion.EntrywiseProblem``), R = W_H ⋯ W₁.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from flint import arb, fmpq, fmpq_mat
+
+from strategies.completion import EntrywiseProblem
+from strategies.matrices import as_floats, identity, null_space, rows, zeros
+from verify.oracles.enclosed import prove_critical_point
+
+__all__ = [
+    "Completion",
+    "certified_completion",
+    "find_lower",
+    "gradient",
+    "is_at_shallow_minimum",
+    "is_critical",
+    "is_thin_minimum",
+    "loss",
+    "satisfies_theorem_3_2",
+    "shallow_minimum_value",
+    "slope",
+]
+
+
+def loss(p: EntrywiseProblem, at: fmpq_mat | None = None) -> fmpq:
+    """f at R, or at the given matrix."""
+    e = (p.linear.R if at is None else at) - p.targets
+    parts = zip(e.entries(), p.absolute.entries(), p.squares.entries(), p.quartics.entries(), strict=True)
+    return sum((c * abs(x) + a * x * x + b * x**4 for x, c, a, b in parts), fmpq(0))
+
+
+def slope(p: EntrywiseProblem) -> fmpq_mat:
+    """G = ∇f(R). Raises ``ValueError`` where f has absolute values."""
+    if not p.smooth:
+        raise ValueError("f has absolute values: no gradient is promised")
+    e = p.linear.E
+    parts = zip(e.entries(), p.squares.entries(), p.quartics.entries(), strict=True)
+    return fmpq_mat(e.nrows(), e.ncols(), [2 * a * x + 4 * b * x**3 for x, a, b in parts])
+
+
+def gradient(p: EntrywiseProblem) -> list[fmpq_mat]:
+    """∂f/∂W_i = B_iᵀ G A_{i−1}ᵀ, i = 1 … H."""
+    g, net = slope(p), p.linear
+    return [net.above(i).transpose() * g * net.below(i - 1).transpose() for i in range(1, len(p.weights) + 1)]
+
+
+def is_critical(p: EntrywiseProblem) -> bool:
+    """Whether every partial gradient is exactly zero."""
+    return not any(any(g.entries()) for g in gradient(p))
+
+
+# --- descent -----------------------------------------------------------------------------------------
+
+
+def find_lower(p: EntrywiseProblem, radius: fmpq) -> EntrywiseProblem | None:
+    """Weights with every entry within ``radius`` and f lower; None if ∇f(R) = 0, or W is critical and rank R = d_p.
+
+    For any differentiable f. Off critical points along −∇f. At a critical point with G ≠ 0 and rank R < d_p:
+    let i >= 1 be least with ker B_i = 0. For j < i, W_j + s v_j z_{j−1}ᵀ with v_j in ker B_j leaves R unchanged;
+    with G z₀ ≠ 0 and z_j = v_j, G A_{i−1}ᵀ has the leading coefficient G z₀ v_{i−1}ᵀ ∏|v_j|² in s. If i < H, some uᵀA_i = 0 and
+    W_H ↦ (I + s w uᵀB_i⁺) W_H leaves R unchanged and makes ∂f/∂W_i nonzero. One gradient step is then lower, which
+    is checked exactly. Source: Laurent & von Brecht (2018), Zhang (2019).
+    """
+    g, net = slope(p), p.linear
+    if not any(g.entries()):
+        return None
+    if not is_critical(p):
+        return _one_step(p, p, radius)
+    d, depth = net.widths, len(p.weights)
+    if net.R.rank() == net.least_width:
+        return None
+    i = next(j for j in range(1, depth + 1) if net.above(j).rank() == d[j])
+    column = next(j for j in range(d[0]) if any(row[j] for row in g.table()))
+    z = rows(identity(d[0]), [column]).transpose()
+    pushes = []
+    for j in range(1, i):
+        v = rows(null_space(net.above(j)).transpose(), [0]).transpose()
+        pushes.append(v * z.transpose())
+        z = v
+    size = sum((abs(e) for push in pushes for e in push.entries()), fmpq(1))
+    s = radius / (2 * size)
+    for _ in range(60):
+        weights = [w + pushes[k] * s if k < len(pushes) else w for k, w in enumerate(p.weights)]
+        there = replace(p, weights=tuple(weights))
+        seen = g * there.linear.below(i - 1).transpose()
+        if any(seen.entries()):
+            if i < depth:
+                u = rows(null_space(there.linear.below(i).transpose()).transpose(), [0])
+                k = next(k for k, row in enumerate(seen.table()) if any(row))
+                b = net.above(i)
+                inverse = (b.transpose() * b).solve(b.transpose())
+                turn = rows(identity(d[-1]), [k]).transpose() * u * inverse * weights[-1]
+                scale = max(fmpq(1), sum((abs(e) for e in turn.entries()), fmpq(0)))
+                weights[-1] = weights[-1] + turn * (s / (2 * scale))
+                there = replace(p, weights=tuple(weights))
+            if not is_critical(there):
+                return _one_step(there, p, radius / 4)
+        s = s * fmpq(2, 3)
+    return None
+
+
+def _one_step(p: EntrywiseProblem, origin: EntrywiseProblem, radius: fmpq) -> EntrywiseProblem | None:
+    slopes, limit = gradient(p), loss(origin)
+    step = min(fmpq(1), radius / sum((abs(e) for g in slopes for e in g.entries()), fmpq(0)))
+    for _ in range(2000):
+        there = replace(p, weights=tuple(w - g * step for w, g in zip(p.weights, slopes, strict=True)))
+        if loss(there) < limit:
+            return there
+        step = step / 4
+    return None
+
+
+def is_at_shallow_minimum(p: EntrywiseProblem) -> bool | None:
+    """Whether R is a local minimum of f over rank <= d_p, for a differentiable f.
+
+    True if G = 0 and f is convex; False if 0 ≠ G and rank R < d_p (R − s x yᵀ with xᵀG y > 0 has rank <= d_p), or if
+    G has a component along the matrices of rank d_p at R; None otherwise.
+    """
+    g, net = slope(p), p.linear
+    if not any(g.entries()):
+        return True if p.convex else None
+    if net.R.rank() < net.least_width or any((net.R.transpose() * g).entries()):
+        return False
+    return False if any((g * net.R.transpose()).entries()) else None
+
+
+# --- thin chains -------------------------------------------------------------------------------------
+
+
+def _thin(p: EntrywiseProblem) -> tuple[fmpq, list[fmpq], list[list[fmpq]]]:
+    """t, w and per entry of R ∈ R^n: [α, s, κ], f(v) − f(0) = Σ α|v| + s v + κ v² + O(v³) near 0."""
+    net = p.linear
+    if net.widths[0] != 1 or net.widths[-2] != 1 or len(p.weights) not in (2, 3):
+        raise ValueError(f"widths {net.widths}: (1, 1, n) or (1, k, 1, n) is needed")
+    germs = []
+    data = (p.targets, p.absolute, p.squares, p.quartics)
+    for y, c, a, b in zip(*(part.entries() for part in data), strict=True):
+        sign = (y > 0) - (y < 0)
+        germs.append([c if y == 0 else fmpq(0), -sign * c - 2 * a * y - 4 * b * y**3, a + 6 * b * y * y])
+    return net.below(len(p.weights) - 1)[0, 0], p.weights[-1].entries(), germs
+
+
+def _is_flat(germs: list[list[fmpq]]) -> bool:
+    """Whether f has no term of first order at 0."""
+    return not any(alpha or s for alpha, s, _ in germs)
+
+
+def is_thin_minimum(p: EntrywiseProblem) -> str | None:
+    """Why W certainly is a local minimum of f(W_H ⋯ W₁) for widths (1, 1, n), (1, k, 1, n); None if not known.
+
+    R = t w with t the product of all layers but the last, w. (W_{H−1}, …, W₁) ↦ t is open, so W is a local minimum iff
+    (t, w) is one of f(t w). At t = 0 f(t w') − f(0) = |t| φ(±w') + O(t²), φ(v) = Σ α|v| + s v, with the sign of t,
+    hence φ(w) > 0 < φ(−w) suffices; so does φ = 0 and Σ κ w² > 0. At t ≠ 0 (t, w) ↦ t w is open, so a
+    minimum of f decides: f convex with 0 in its subdifferential at R.
+    """
+    t, w, germs = _thin(p)
+    if t == 0:
+        first = [sum((a * abs(x) + r * s * x for x, (a, s, _) in zip(w, germs, strict=True)), fmpq(0)) for r in (1, -1)]
+        if min(first) > 0:
+            return "the product of the other layers is 0, and f rises to first order along both ± the last layer"
+        second = sum((k * x * x for x, (_, _, k) in zip(w, germs, strict=True)), fmpq(0))
+        if _is_flat(germs) and second > 0:
+            return "the product of the other layers is 0, and f rises to second order along the last layer"
+    if p.convex and loss(p) == shallow_minimum_value(p):
+        return "R is a global minimum of f"
+    return None
+
+
+def satisfies_theorem_3_2(p: EntrywiseProblem, *, merged: bool = False) -> bool | None:
+    """Whether Theorem 3.2's conclusion holds at every local minimum of f(W_H ⋯ W₁) over these widths; None: cannot.
+
+    Widths (1, k, 1, n), k >= 2: every layer is a vector, deficient iff 0. W₁ = 0 may become a small vector
+    orthogonal to W₂, and W₂ = 0 one orthogonal to W₁; W_3 = 0 any small vector if t = 0. If W_3 = 0 ≠ t, W is a local minimum
+    iff 0 is one of f, and a small R ≠ 0 with f(R) = f(0) is needed. Hence: 0 must not be a strict local minimum of f.
+    ``merged`` asks for widths (1, 1, n), where W₂W₁ is one scalar layer t, as the proof of Theorem 3.3 does: in
+    addition no local minimum with t = 0 may have f(t w) ≠ f(0) for all small t ≠ 0, so that no w may have
+    φ(w) > 0 < φ(−w) (``is_thin_minimum``), or Σ κ w² > 0 if φ = 0.
+    """
+    t, _, germs = _thin(p)
+    del t
+    one = merged or len(p.weights) == 2 or p.weights[0].nrows() < 2
+    if not any(abs(s) > a for a, s, _ in germs):  # 0 may be a local minimum of f
+        if not _is_flat(germs) or not any(k < 0 for *_, k in germs):
+            return None
+    if not one:
+        return True
+    if _is_flat(germs):
+        return None if any(k > 0 for *_, k in germs) else True
+    single = any(a > abs(s) for a, s, _ in germs)
+    pairs = any(
+        a * abs(s2) + a2 * abs(s) > 0
+        for i, (a, s, _) in enumerate(germs)
+        for a2, s2, _ in germs[:i]
+    )  # w = (s₂, −s) annihilates the linear part
+    return False if single or pairs else True
+
+
+def shallow_minimum_value(p: EntrywiseProblem) -> fmpq | None:
+    """The value of f at its local minima over all of R^{n}, where d_p = min(d_0, d_H); None if there are none.
+
+    f is a sum of functions of one entry each: e ↦ c|e| + a e² + b e⁴. If a, b, c >= 0 each has the least value 0. If
+    c = 0, one with a < 0 has the minimum −a²/(4b) where b > 0 and none where b <= 0; one with a = 0 > b has none.
+    Raises ``ValueError`` for c ≠ 0 with a negative coefficient, and where rank R <= d_p restricts.
+    """
+    net = p.linear
+    if net.least_width < min(net.widths[0], net.widths[-1]):
+        raise ValueError(f"widths {net.widths} restrict the rank")
+    if p.convex:
+        return fmpq(0)
+    if not p.smooth:
+        raise ValueError("absolute values beside negative coefficients")
+    total = fmpq(0)
+    for a, b in zip(p.squares.entries(), p.quartics.entries(), strict=True):
+        if (a < 0 and b <= 0) or (a == 0 and b < 0):
+            return None
+        if a < 0:
+            total -= a * a / (4 * b)
+    return total
+
+
+# --- matrix completion -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A certified strict local minimum (modulo scaling) of a completion of rank one."""
+
+    a: list[arb]
+    b: list[arb]
+    value: arb
+    """Σ a_{ij} (a_i b_j − Y_ij)² there."""
+
+
+def certified_completion(p: EntrywiseProblem) -> Completion | None:
+    """The local minimum that a damped Newton iteration in float64 finds from W, proven to exist; or None: cannot.
+
+    Rank one, d = (m, 1, …, 1, n): with R = a bᵀ, f = Σ a_{ij}(a_i b_j − Y_ij)² is constant along (s a, b/s). The
+    entry of (a, b) that is largest at the found point is held fixed there: the orbit of scaling crosses this slice
+    transversally wherever that entry is not zero, as it is not on the box. On the slice ``prove_critical_point`` shows that there is exactly one
+    critical point in the box and that the Hessian is positive definite: a strict local minimum of f over
+    rank <= 1 if R ≠ 0 (the map (a, b) ↦ a bᵀ is then open onto these), hence of f(W_H ⋯ W₁) at all weights with that product.
+    """
+    Y, M = as_floats(p.targets), as_floats(p.squares)
+    n, m = Y.shape
+    net = p.linear
+    a0, b0 = as_floats(p.weights[-1]).ravel(), as_floats(net.below(len(p.weights) - 1)).ravel()
+    z = _descend(M, Y, np.concatenate([a0, b0]))
+    if z is None:
+        return None
+    scale = np.sqrt(np.linalg.norm(z[n:]) / np.linalg.norm(z[:n]))
+    z = np.concatenate([z[:n] * scale, z[n:] / scale])
+    fixed = int(np.argmax(np.abs(z)))
+    basis = np.delete(np.eye(n + m), fixed, axis=1)
+    weights, targets = p.squares.table(), p.targets.table()
+
+    def slopes(x: list[arb]) -> list[arb]:
+        e = [[weights[i][j] * (x[i] * x[n + j] - targets[i][j]) for j in range(m)] for i in range(n)]
+        return [sum((e[i][j] * x[n + j] for j in range(m)), arb(0)) for i in range(n)] + [
+            sum((e[i][j] * x[i] for i in range(n)), arb(0)) for j in range(m)
+        ]
+
+    def curvature(x: list[arb]) -> list[list[arb]]:
+        h = [[arb(0)] * (n + m) for _ in range(n + m)]
+        for i in range(n):
+            for j in range(m):
+                c = weights[i][j]
+                if c:
+                    h[i][i] = h[i][i] + c * x[n + j] * x[n + j]
+                    h[n + j][n + j] = h[n + j][n + j] + c * x[i] * x[i]
+                    h[i][n + j] = h[n + j][i] = c * (2 * x[i] * x[n + j] - targets[i][j])
+        return h
+
+    found = prove_critical_point(slopes, curvature, z.tolist(), slice=basis)
+    if found is None or found.positive_definite is not True or not abs(found.box[fixed]) > 0:
+        return None
+    a, b = found.point[:n], found.point[n:]
+    errors = ((weights[i][j], a[i] * b[j] - targets[i][j]) for i in range(n) for j in range(m))
+    return Completion(a=a, b=b, value=sum((c * e * e for c, e in errors), arb(0)))
+
+
+def _descend(M: np.ndarray, Y: np.ndarray, z: np.ndarray, steps: int = 60) -> np.ndarray | None:
+    """Newton with |eigenvalues| for eigenvalues and halved steps: never uphill. Only proposes."""
+    n = Y.shape[0]
+
+    def residual(z: np.ndarray) -> np.ndarray:
+        return np.asarray(M * (np.outer(z[:n], z[n:]) - Y))
+
+    e = residual(z)
+    size, first = float((e * e).sum()), float(np.abs(z).max())
+    for _ in range(steps):
+        a, b = z[:n], z[n:]
+        g = np.concatenate([e @ b, e.T @ a])
+        if np.abs(g).max() < 1e-13:
+            break
+        h = np.diag(np.concatenate([M @ (b * b), M.T @ (a * a)]))
+        h[:n, n:] = M * np.outer(a, b) + e
+        h[n:, :n] = h[:n, n:].T
+        values, vectors = np.linalg.eigh(h)
+        step = -vectors @ ((vectors.T @ g) / np.maximum(np.abs(values), 1e-3))
+        t = 1.0
+        while t > 1e-6:
+            there = residual(z + t * step)
+            if float((there * there).sum()) <= size:
+                break
+            t /= 2
+        else:
+            break
+        z, e = z + t * step, there
+        size = float((e * e).sum())
+        if np.abs(z).max() > 100 * first:
+            return None
+    return z if np.linalg.norm(z[:n]) > 0 and np.linalg.norm(z[n:]) > 0 else None
