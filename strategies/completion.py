@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 from flint import fmpq, fmpq_mat
@@ -19,9 +20,9 @@ __all__ = ["EntrywiseProblem", "completions", "plain_sums", "planted_entrywise_p
 class EntrywiseProblem:
     """Weights W₁, …, W_H and f(R) = Σ c|e| + a e² + b e⁴ of R = W_H ⋯ W₁, where e = R − Y entry by entry.
 
-    ``absolute`` holds the c, ``squares`` the a, ``quartics`` the b, all d_H × d₀ as the ``targets`` Y. With a the
-    0/1 matrix of the observed entries and b = c = 0 this is matrix completion; c = 1 alone is the ℓ₁ loss at X = I.
-    f is differentiable iff c = 0, and convex if a, b, c >= 0.
+    ``absolute`` holds the c, ``squares`` the a, ``quartics`` the b, all d_H × d₀ as the ``targets`` Y. With
+    a the 0/1 matrix of the observed entries and b = c = 0 this is matrix completion; c = 1 alone is the ℓ₁
+    loss at X = I. f is differentiable iff c = 0, and convex if a, b, c >= 0.
     """
 
     weights: tuple[fmpq_mat, ...]
@@ -35,7 +36,8 @@ class EntrywiseProblem:
         for name in ("absolute", "squares", "quartics"):
             part = getattr(self, name)
             if (part.nrows(), part.ncols()) != shape:
-                raise ValueError(f"{name} is {part.nrows()} x {part.ncols()} where {shape[0]} x {shape[1]} is needed")
+                found = f"{part.nrows()} x {part.ncols()}"
+                raise ValueError(f"{name} is {found} where {shape[0]} x {shape[1]} is needed")
 
     @property
     def linear(self) -> DeepLinearProblem:
@@ -60,14 +62,17 @@ class EntrywiseProblem:
 
 @cache
 @st.composite
-def thin_chains(draw: st.DrawFn, loss: str = "any", middle: tuple[int, ...] = (2, 3)) -> EntrywiseProblem:
+def thin_chains(
+    draw: st.DrawFn, loss: str = "any", middle: tuple[int, ...] = (2, 3), fitted: bool = False
+) -> EntrywiseProblem:
     """Problems of widths (1, k, 1, n), n <= 3, k from ``middle`` (0 leaves that layer out: (1, 1, n)).
 
-    ``loss`` "absolute" is Σ c|e| with c in {1, 2}, "squares" Σ a e² with a in −2 … 2, "convex" Σ a e² + b e⁴ with
-    a, b >= 0, "any" the first or second. All weights and Y are small integers.
+    ``loss`` "absolute" is Σ c|e| with c in {1, 2}, "squares" Σ a e² with a in −2 … 2, "convex" Σ a e² + b e⁴
+    with a, b >= 0, "any" the first or second. All weights and Y are small integers, Y = 0 for half
+    of the squares; ``fitted`` makes Y = R.
     Shrinks to n = 1 and zeros.
     """
-    n, k = draw(between(1, 3)), draw(among(*middle))
+    n, k = draw(among(1, 2, 3, 2)), draw(among(*middle))
     if loss == "any":
         loss = draw(among("absolute", "squares"))
     low, high = (1, 2) if loss == "absolute" else (-2, 2) if loss == "squares" else (0, 2)
@@ -79,10 +84,11 @@ def thin_chains(draw: st.DrawFn, loss: str = "any", middle: tuple[int, ...] = (2
         weights = [draw(matrices(k, 1, between(-1, 1))), draw(matrices(1, k, between(-1, 1))), *weights]
     else:
         weights = [draw(matrices(1, 1, between(-1, 1))), *weights]
+    around = 0 if loss == "squares" and draw(among(True, False)) else 1
+    targets = _bare(tuple(weights)).R if fitted else draw(matrices(n, 1, between(-around, around)))
     return EntrywiseProblem(
-        weights=tuple(weights), targets=draw(matrices(n, 1, between(-1, 1))),
-        absolute=main if loss == "absolute" else none, squares=none if loss == "absolute" else main,
-        quartics=quartics,
+        weights=tuple(weights), targets=targets, absolute=main if loss == "absolute" else none,
+        squares=none if loss == "absolute" else main, quartics=quartics,
     )  # fmt: skip
 
 
@@ -97,11 +103,11 @@ def planted_entrywise_points(
 ) -> EntrywiseProblem:
     """Exact critical points W of a differentiable f, in ``low`` to 4 layers of widths 1 … 3.
 
-    W is drawn with layers of drawn ranks; the slope G = ∇f(R), which must satisfy B_iᵀ G A_{i−1}ᵀ = 0, is a small
-    integer combination of a basis of the solutions, and f is chosen to have it. ``loss`` "convex": a, b >= 0 with
-    2a + 4b = |G| and e = ±1 where G ≠ 0; "signed": a and b of either sign; "masked": a in {0, 1} with G = 0 where
-    nothing is observed, and e = G/2. ``optimal`` True takes G = 0, False asks for G ≠ 0 where W leaves a choice.
-    Shrinks to widths 1, zero weights and f = 0.
+    W is drawn with layers of drawn ranks; the slope G = ∇f(R), which must satisfy B_iᵀ G A_{i−1}ᵀ = 0, is a
+    small integer combination of a basis of the solutions, and f is chosen to have it. ``loss`` "convex": a,
+    b >= 0 with 2a + 4b = |G| and e = ±1 where G ≠ 0; "signed": a and b of either sign; "masked": a in {0, 1}
+    with G = 0 where nothing is observed, and e = G/2. ``optimal`` True takes G = 0, False asks for G ≠ 0
+    where W leaves a choice. Shrinks to widths 1, zero weights and f = 0.
     """
     depth = draw(between(low, 4))
     d = [draw(_width) for _ in range(5)][: depth + 1]
@@ -111,7 +117,9 @@ def planted_entrywise_points(
         weights.append(draw(matrices_of_rank(m, n, max(0, min(m, n) - lost))))
     size = d[-1] * d[0]
     bare = _bare(tuple(weights))
-    observed = [1] * size if loss != "masked" else draw(matrices(d[-1], d[0], among(1, 1, 1, 0))).entries()
+    observed: Sequence[int | fmpq] = [1] * size
+    if loss == "masked":
+        observed = draw(matrices(d[-1], d[0], among(1, 1, 1, 0))).entries()
     if optimal is None:
         optimal = draw(among(False, False, False, True))
     slope = zeros(d[-1], d[0])
@@ -151,10 +159,11 @@ def _bare(weights: tuple[fmpq_mat, ...]) -> DeepLinearProblem:
     return DeepLinearProblem(weights=weights, X=identity(d_0), Y=zeros(d_h, d_0))
 
 
-def _critical_slopes(p: DeepLinearProblem, observed: list[int]) -> fmpq_mat:
-    """A basis, as columns, of the slopes G (row by row) with B_iᵀ G A_{i−1}ᵀ = 0 for all i, 0 where not observed."""
+def _critical_slopes(p: DeepLinearProblem, observed: Sequence[int | fmpq]) -> fmpq_mat:
+    """A basis, as columns, of the slopes G (row by row) with B_iᵀ G A_{i−1}ᵀ = 0 for all i, 0 where not
+    observed."""
     size = len(observed)
-    equations = [[int(k == j) for k in range(size)] for j in range(size) if not observed[j]]
+    equations = [[fmpq(k == j) for k in range(size)] for j in range(size) if not observed[j]]
     for i in range(1, len(p.weights) + 1):
         left, right = p.above(i).transpose().table(), p.below(i - 1).table()
         equations += [[a * b for a in row for b in other] for row in left for other in right]
@@ -169,28 +178,31 @@ def _critical_slopes(p: DeepLinearProblem, observed: list[int]) -> fmpq_mat:
 def completions(
     draw: st.DrawFn, observed: str = "blocks", depth: int = 2, noise: bool = False, twist: bool = True
 ) -> EntrywiseProblem:
-    """Completions of a positive rank-one matrix Y = u vᵀ, started where the sign of one block of u and v is wrong.
+    """Completions of a positive rank-one matrix Y = u vᵀ, started where the sign of one block of u and v is
+    wrong.
 
-    Two groups of rows and of columns; both diagonal blocks are observed and, of the others, one entry each
-    and few more (``observed`` "full": all entries). At the start the diagonal blocks are exact and the rest has
-    the wrong sign: few residuals hold the point, many resist. The lines of the entries between the blocks are
-    the light ones, u_i = v_j = 1. ``noise`` adds a drawn matrix to Y, which then has no low rank. ``twist`` False starts at the
-    solution (u, v) itself; ``depth`` H puts H − 2 scalar layers 1 between. Shrinks to few lines and entries.
+    Two groups of rows and of columns; the diagonal blocks are observed (but for few entries) and, of the
+    others, one entry each and few more (``observed`` "full": all entries). At the start the diagonal blocks
+    are exact and the rest has the wrong sign: few residuals hold the point, many resist. The lines of the
+    entries between the blocks are mostly the light ones, u_i = v_j = 1. ``noise`` adds a drawn matrix to Y,
+    which then has no low rank. ``twist`` False starts at the solution (u, v) itself; ``depth`` H puts H − 2
+    scalar layers 1 between. Shrinks to two rows, two columns and ones.
     """
-    heights = draw(between(1, 3)), draw(between(1, 3))
-    breadths = draw(between(1, 3)), draw(between(1, 3))
+    heights = draw(among(1, 2, 2, 3)), draw(among(1, 2, 2, 3))
+    breadths = draw(among(1, 2, 2, 3)), draw(among(1, 2, 2, 3))
     n, m = sum(heights), sum(breadths)
-    u, v = (draw(matrices(6, 1, between(1, 3))) for _ in range(2))
+    u, v = (draw(matrices(6, 1, among(1, 2, 3, 4, 5))) for _ in range(2))
     i, j = draw(between(0, heights[0] - 1)), heights[0] + draw(between(0, heights[1] - 1))
     k, l = draw(between(0, breadths[0] - 1)), breadths[0] + draw(between(0, breadths[1] - 1))
-    u[i, 0] = u[j, 0] = v[k, 0] = v[l, 0] = 1
-    few = draw(matrices(6, 6, among(0, 0, 0, 0, 0, 0, 0, 1)))
+    for line, at in ((u, i), (u, j), (v, k), (v, l)):
+        line[at, 0] = draw(among(1, 1, 1, 1, 1, 1, 2, 3))
+    few = draw(matrices(6, 6, among(*[0] * 23, 1)))  # taken away inside, added outside
     mask, Y = zeros(n, m), zeros(n, m)
     for r in range(n):
         for s in range(m):
             inside = (r < heights[0]) == (s < breadths[0])
             linked = (r, s) in ((i, l), (j, k))
-            mask[r, s] = int(observed == "full" or inside or linked or bool(few[r, s]))
+            mask[r, s] = int(observed == "full" or linked or inside != bool(few[r, s]))
             Y[r, s] = u[r, 0] * v[s, 0]
     if noise:
         Y = Y + draw(matrices(n, m))

@@ -1,7 +1,8 @@
-"""What Section 3 of Lu & Kawaguchi (2017) is about: matrices and products near given ones, known decompositions.
+"""What Section 3 of Lu & Kawaguchi (2017) is about: matrices and products near given ones, known
+decompositions.
 
-Everything is rational. A singular value decomposition is drawn by its factors, so that repeated and zero singular
-values are exact; a perturbation is a matrix and an exact ε.
+Everything is rational. A singular value decomposition is drawn by its factors, so that repeated and zero
+singular values are exact; a perturbation is a matrix and an exact ε.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from hypothesis import strategies as st
 
 from strategies.deep_linear import DeepLinearProblem
 from strategies.instance import instance
-from strategies.matrices import columns, hstack, identity, matrices, matrices_of_rank, null_space, orthogonal_matrices
+from strategies.matrices import (
+    columns,
+    hstack,
+    identity,
+    matrices,
+    matrices_of_rank,
+    null_space,
+    orthogonal_matrices,
+    rows,
+)
 from strategies.numbers import among, between, integers
 
 __all__ = [
@@ -122,7 +132,8 @@ class DecompositionPair:
 
 @instance
 class SplitPair:
-    """Decompositions of M (``before``) and M̄ (``after``), both split behind their first k columns, as in Lemma 3.2."""
+    """Decompositions of M (``before``) and M̄ (``after``), both split behind their first k columns, as in
+    Lemma 3.2."""
 
     before: Decomposition
     after: Decomposition
@@ -148,12 +159,15 @@ class PerturbedDecomposition:
 
     def transpose(self) -> PerturbedDecomposition:
         """The same of the transposed matrices."""
-        return PerturbedDecomposition(given=self.given.transpose(), D=self.D.transpose(), epsilon=self.epsilon)
+        return PerturbedDecomposition(
+            given=self.given.transpose(), D=self.D.transpose(), epsilon=self.epsilon
+        )
 
 
 @instance
 class PerturbedProduct:
-    """Matrices W̄₁ (d₁ × d₀), …, W̄_H (d_H × d_{H−1}), in order of application, and a matrix R near W̄_H ⋯ W̄₁."""
+    """Matrices W̄₁ (d₁ × d₀), …, W̄_H (d_H × d_{H−1}), in order of application, and a matrix R near W̄_H ⋯
+    W̄₁."""
 
     weights: tuple[fmpq_mat, ...]
     R: fmpq_mat
@@ -190,7 +204,8 @@ class PerturbedProduct:
 
 @instance
 class FactoredPair:
-    """Decompositions of R̄ and R, and S̄₂ (d₂ × d₁), S̄₁ (d₁ × d₀) with S̄₂ S̄₁ = Σ̄, as in the proof of Theorem 3.1."""
+    """Decompositions of R̄ and R, and S̄₂ (d₂ × d₁), S̄₁ (d₁ × d₀) with S̄₂ S̄₁ = Σ̄, as in the proof of
+    Theorem 3.1."""
 
     before: Decomposition
     after: Decomposition
@@ -212,9 +227,13 @@ class ChosenLayer:
 
 
 def kappa(widths: Sequence[int]) -> int:
-    """max_i min(d₀ … d_{i−1}) + min(d_i … d_H) − max(d_i, d_{i−1}): what s₁ + s₂ − max(d_i, d_{i−1}) can reach."""
+    """κ(d) = max(0, max_i min(d₀ … d_{i−1}) + min(d_i … d_H) − max(d_i, d_{i−1})) <= d_p.
+
+    For layer i, min(d₀ … d_{i−1}) bounds the rank of everything below it and min(d_i … d_H) of everything
+    above.
+    """
     return max(
-        min(widths[:i]) + min(widths[i:]) - max(widths[i], widths[i - 1]) for i in range(1, len(widths))
+        0, *(min(widths[:i]) + min(widths[i:]) - max(widths[i], widths[i - 1]) for i in range(1, len(widths)))
     )
 
 
@@ -226,19 +245,20 @@ def perturbed_matrices(
     """Matrices up to 3 × 3 of every rank with small integers in M and D; shrink to M = D = (0), ε = 1."""
     m = draw(between(1, 3))
     n = m if square else draw(between(1, 3))
-    return PerturbedMatrix(M=draw(matrices(m, n)), D=draw(matrices(m, n)), epsilon=draw(among(*epsilons)))
+    given = draw(matrices(m, n) | matrices_of_rank(m, n, max(0, min(m, n) - 1)))
+    return PerturbedMatrix(M=given, D=draw(matrices(m, n)), epsilon=draw(among(*epsilons)))
 
 
 @cache
 @st.composite
 def near_singular_matrices(draw: st.DrawFn) -> PerturbedMatrix:
-    """Products u vᵀ with entries up to 36 plus a small integer matrix of which D takes back a part; ε = 1.
+    """Products u vᵀ with entries 9 … 49 plus a small integer matrix of which D takes back a part; ε = 1.
 
-    The entries are large and the smallest positive singular value may be small. Shrinks to M = (1), D = (0).
+    The entries are large and the smallest positive singular value may be small. Shrinks to M = (9), D = (0).
     """
     m, n = draw(between(1, 3)), draw(between(1, 3))
-    u = draw(matrices(m, 1, between(1, 6)))
-    v = draw(matrices(1, n, between(1, 6)))
+    u = draw(matrices(m, 1, between(3, 7)))
+    v = draw(matrices(1, n, between(3, 7)))
     extra = draw(matrices(m, n, integers(1)))
     return PerturbedMatrix(M=u * v + extra, D=draw(among(0, -1)) * extra, epsilon=fmpq(1))
 
@@ -270,8 +290,8 @@ def _permutation_matrices(draw: st.DrawFn, n: int) -> fmpq_mat:
 def _values(draw: st.DrawFn, count: int, kind: str) -> fmpq_mat:
     """Singular values by kind.
 
-    "any": 0 … 3 in any order; "full rank": 1 … 3; "repeated": descending and positive, at least two equal where
-    there are two; "distinct": descending and positive, steps of 1, 1/2 or 1/10.
+    "any": 0 … 3 in any order; "full rank": 1 … 3; "repeated": descending and positive, at least two equal
+    where there are two; "distinct": descending and positive, steps of 1, 1/2 or 1/10.
     """
     if kind in ("any", "full rank"):
         low = int(kind == "full rank")
@@ -290,7 +310,8 @@ def decompositions(
 ) -> Decomposition:
     """Rational decompositions of matrices up to 3 × 3, with exactly the singular values drawn (see ``kind``).
 
-    rank="deficient" puts zeros behind the drawn values (and makes both sides larger by one). Shrinks to diagonals.
+    rank="deficient" puts zeros behind the drawn values (and makes both sides larger by one). Shrinks to
+    diagonals.
     """
     n = draw(between(2 if kind == "repeated" else 1, 2 if rank == "deficient" else 3))
     sides = [n, n] if square else [n, n + draw(between(0, 1))]
@@ -306,38 +327,63 @@ def decompositions(
 
 
 @cache
-@st.composite
-def split_pairs(draw: st.DrawFn, *, wide: bool = False, doubled: bool = False) -> SplitPair:
-    """Pairs for Wedin's theorem: M̄ by a permutation, a small rotation or any rotation of the singular vectors of M.
+def _turns(n: int, epsilon: fmpq) -> st.SearchStrategy[fmpq_mat]:
+    """Orthogonal matrices of three kinds: close to I, permutations, any."""
+    return small_rotations(n, epsilon) | _permutation_matrices(n) | orthogonal_matrices(n)
 
-    m >= n unless ``wide`` (then m < n). The values are 0 … 3 in any order, those of M̄ the same or drawn anew.
-    ``doubled``: 4 × 4, k = 2, values (a, a, b, b). Shrinks to 1 × 1 (4 × 4), k = 1 (2) and equal singular vectors.
+
+def _padded(q: fmpq_mat, n: int) -> fmpq_mat:
+    """q ⊕ I of size n."""
+    whole = identity(n)
+    for i in range(q.nrows()):
+        for j in range(q.nrows()):
+            whole[i, j] = q[i, j]
+    return whole
+
+
+@cache
+@st.composite
+def split_pairs(
+    draw: st.DrawFn, *, wide: bool = False, doubled: bool = False, vanishing: bool = False
+) -> SplitPair:
+    """Pairs for Wedin's theorem: M̄ by permuting or rotating, little or much, the singular vectors of M.
+
+    m >= n unless ``wide`` (then m < n). The values are 0 … 3 in any order, those of M̄ the same or drawn
+    anew. ``doubled``: 4 × 4, k = 2, values (a, a, b, b). ``vanishing``: m > n >= 2, M has the value 0 in
+    front and M̄ only positive values. Shrinks to 1 × 1 (4 × 4, 3 × 2), k = 1 (2) and equal singular vectors.
     """
     if doubled:
         m, n, k = 4, 4, 2
         a, b = draw(between(0, 2)), draw(between(0, 2))
         values = fmpq_mat(1, 4, [a, a, b, b])
     else:
-        n = draw(between(1, 3))
-        m = n + draw(between(0, 1))
+        n = draw(between(2 if vanishing else 1, 3))
+        m = n + (1 if vanishing else draw(between(0, 1)))
         if wide:
             m, n = n, n + draw(between(1, 2))
         k = draw(between(1, min(m, n)))
         values = draw(_values(min(m, n), "any"))
+        if vanishing:
+            values[0, 0] = 0
     u = identity(m) if doubled else draw(orthogonal_matrices(m))
     v = identity(n) if doubled else draw(orthogonal_matrices(n))
-    how = draw(among("permuted", "permuted in both") if doubled else among("turned", "permuted", "any"))
-    if how == "turned":
-        epsilon = draw(among(*EPSILONS))
-        p, q = draw(small_rotations(m, epsilon)), draw(small_rotations(n, epsilon))
-    elif how == "any":
-        p, q = draw(orthogonal_matrices(m)), draw(orthogonal_matrices(n))
-    else:
+    if doubled:
         p = draw(_permutation_matrices(m))
-        q = p if how == "permuted in both" else draw(_permutation_matrices(n))
-    after = values if doubled or draw(st.booleans()) else draw(_values(min(m, n), "any"))
+        q = p if draw(st.booleans()) else draw(_permutation_matrices(n))
+    else:
+        epsilon = draw(among(*EPSILONS))
+        p, q = draw(_turns(m, epsilon)), draw(_turns(n, epsilon))
+        if draw(st.booleans()):  # both sides together, as far as the sides go
+            small = min(m, n)
+            p, q = (_padded(columns(rows(q if m >= n else p, range(small)), range(small)), s) for s in (m, n))
+    if vanishing:
+        after = draw(_values(n, draw(among("repeated", "full rank"))))
+    else:
+        after = values if doubled or draw(st.booleans()) else draw(_values(min(m, n), "any"))
     return SplitPair(
-        before=Decomposition(U=u, values=values, V=v), after=Decomposition(U=u * p, values=after, V=v * q), k=k
+        before=Decomposition(U=u, values=values, V=v),
+        after=Decomposition(U=u * p, values=after, V=v * q),
+        k=k,
     )
 
 
@@ -348,14 +394,18 @@ def perturbed_decompositions(
 ) -> PerturbedDecomposition:
     """M̄ with a given rational decomposition and M = M̄ + ε D, ε = 10⁻³ or 10⁻⁶; D has small integer entries.
 
-    ``within``: D = Ū_r K V̄_rᵀ lives on the singular spaces of the positive values, so that M has the rank of M̄.
-    Shrinks to M̄ diagonal and D = 0.
+    ``within``: D = Ū_r K V̄_rᵀ lives on the singular spaces of the positive values, so that M has the rank of
+    M̄. Shrinks to M̄ diagonal and D = 0.
     """
     given = draw(decompositions(kind=kind, rank=rank))
     m, n = given.U.nrows(), given.V.nrows()
     if within:
         r = given.rank
-        d = columns(given.U, range(r)) * draw(matrices(r, r, integers(1))) * columns(given.V, range(r)).transpose()
+        d = (
+            columns(given.U, range(r))
+            * draw(matrices(r, r, integers(1)))
+            * columns(given.V, range(r)).transpose()
+        )
     else:
         d = draw(matrices(m, n, integers(1)))
     return PerturbedDecomposition(given=given, D=d, epsilon=draw(among(*EPSILONS[1:])))
@@ -366,8 +416,9 @@ def perturbed_decompositions(
 def decomposition_pairs(draw: st.DrawFn, *, rank: str = "full") -> DecompositionPair:
     """M̄ with repeated or simple singular values, and one decomposition of a matrix M within O(ε) of it.
 
-    The singular vectors of M are those of M̄ after any rotation inside the singular spaces of M̄ (independently
-    on both sides for the value 0) and a small rotation of all; the values move by up to 2 ε. Shrinks to M = M̄.
+    The singular vectors of M are those of M̄ after any rotation inside the singular spaces of M̄
+    (independently on both sides for the value 0) and a small rotation of all; the values move by up to 2 ε.
+    Shrinks to M = M̄.
     """
     before = draw(decompositions(kind=draw(among("full rank", "repeated", "distinct")), rank=rank))
     epsilon = draw(among(*EPSILONS[1:]))
@@ -402,35 +453,40 @@ def _unimodular(draw: st.DrawFn, n: int) -> tuple[fmpq_mat, fmpq_mat]:
     return t, t.inv() if n else t
 
 
+Plan = tuple[int, int, int, int]
+"""A width (d_j), and for the layer below it: first row and first column of a cyclic diagonal of ones, number
+of ones."""
+
+
 @cache
-@st.composite
-def _partial_permutations(draw: st.DrawFn, m: int, n: int, rank: int | None) -> fmpq_mat:
-    """m × n with ``rank`` (drawn if None) ones along a diagonal that starts at a drawn row and column, cyclically."""
+def _plans(least: int, most: int) -> st.SearchStrategy[list[Plan]]:
+    """d₀ … d_H of 1 … 3, least <= H <= most, with their layers: a list, so that layers in the middle can be
+    deleted."""
+    plan = st.tuples(between(1, 3), between(0, 3), between(0, 3), between(0, 5))
+    return st.lists(plan, min_size=least + 1, max_size=most + 1)
+
+
+def _cyclic_diagonal(m: int, n: int, row: int, column: int, ones: int) -> fmpq_mat:
+    """m × n with ``ones`` (min(m, n) at most) ones along a diagonal, cyclically in both directions."""
     f = fmpq_mat(m, n)
-    size = min(m, n)
-    if size:
-        rank = draw(between(0, size)) if rank is None else rank
-        row, col = draw(between(0, m - 1)), draw(between(0, n - 1))
-        for k in range(rank):
-            f[(row + k) % m, (col + k) % n] = 1
+    for k in range(min(m, n, ones)):
+        f[(row + k) % m, (column + k) % n] = 1
     return f
 
 
-@cache
 @st.composite
 def _layers(
-    draw: st.DrawFn, widths: tuple[int, ...], core: int, full: bool, deficient: int
+    draw: st.DrawFn, plans: Sequence[Plan], widths: Sequence[int], core: int, full: bool, deficient: int
 ) -> tuple[fmpq_mat, ...]:
-    """Layers T_j (I_core ⊕ F_j) T_{j−1}⁻¹ with partial permutations F_j: full, of any rank, or 0 at ``deficient``."""
+    """Layers T_j (I_core ⊕ F_j) T_{j−1}⁻¹, F_j as planned, of full rank (``full``), or 0 (j =
+    ``deficient``)."""
     weights = []
     before = None
     for j in range(1, len(widths)):
         m, n = widths[j], widths[j - 1]
-        size = min(m, n) - core
-        rank = 0 if j == deficient else size if full else None
-        if rank is None and draw(st.booleans()):
-            rank = size  # layers of full rank often: what lies close to the thresholds
-        f = draw(_partial_permutations(m - core, n - core, rank))
+        _, row, column, ones = plans[j]
+        ones = 0 if j == deficient else m + n if full else ones
+        f = _cyclic_diagonal(m - core, n - core, row, column, ones)
         w = fmpq_mat(m, n)
         for k in range(core):
             w[k, k] = 1
@@ -448,25 +504,30 @@ def _layers(
 
 @cache
 @st.composite
-def perturbed_products(draw: st.DrawFn, *, rank: str = "d_p", layers: tuple[int, int] = (1, 4)) -> PerturbedProduct:
+def perturbed_products(
+    draw: st.DrawFn, *, rank: str = "d_p", layers: tuple[int, int] = (1, 4)
+) -> PerturbedProduct:
     """Products of 1 … 4 matrices, widths 1 … 3, and a matrix R near the product, ‖R − R̄‖ = O(10⁻³).
 
-    rank="d_p": R̄ has the rank d_p = min d_i, and R = (I + ε P) R̄ (I + ε Q) has it, too. "deficient": rank(R̄) < d_p
-    and R = R̄ + ε C with rank(R̄) + rank(C) <= d_p. "full layers": the same with every W̄_i of full rank, and
-    rank(R̄) < d_p where the widths allow it. "too large": rank(R̄) = d_p and any R = R̄ + ε C.
+    rank="d_p": R̄ has the rank d_p = min d_i, and R = (I + ε P) R̄ (I + ε Q) has it, too. "deficient":
+    rank(R̄) < d_p and R = R̄ + ε C with rank(R̄) + rank(C) <= d_p. "full layers": the same with every W̄_i of
+    full rank, and rank(R̄) < d_p where the widths allow it. "too large": rank(R̄) = d_p and any R = R̄ + ε C.
     Shrinks to few and narrow layers.
     """
-    h = draw(between(*layers))
-    widths = tuple([draw(between(1, 3)) for _ in range(h + 1)])
+    plans = draw(_plans(*layers))
+    widths = tuple(plan[0] for plan in plans)
     least = min(widths)
     planted = rank in ("d_p", "too large")
     core = least if planted else draw(between(0, least - 1))
-    weights = draw(_layers(widths, core, rank == "full layers", 0))
+    weights = draw(_layers(plans, widths, core, rank == "full layers", 0))
     here = PerturbedProduct(weights=weights, R=fmpq_mat(widths[-1], widths[0]))
     bar = here.product
     epsilon = draw(among(fmpq(1, 10**3), fmpq(1, 10**6)))
     if rank == "d_p":
-        p, q = draw(matrices(widths[-1], widths[-1], integers(1))), draw(matrices(widths[0], widths[0], integers(1)))
+        p, q = (
+            draw(matrices(widths[-1], widths[-1], integers(1))),
+            draw(matrices(widths[0], widths[0], integers(1))),
+        )
         r = (identity(widths[-1]) + p * epsilon) * bar * (identity(widths[0]) + q * epsilon)
     elif rank == "too large":
         r = bar + draw(matrices(widths[-1], widths[0], integers(1))) * epsilon
@@ -486,7 +547,11 @@ def perturbed_factors(draw: st.DrawFn, *, rank: str = "full", d_3: str = "any") 
     """
     low = 2 if d_3 == "less than d_1" or rank == "full columns" else 1
     d_1 = draw(between(low, 3))
-    d_2 = draw(between(d_1, 3)) if rank == "full" else draw(between(1, d_1 - 1 if rank == "full columns" else 3))
+    d_2 = (
+        draw(between(d_1, 3))
+        if rank == "full"
+        else draw(between(1, d_1 - 1 if rank == "full columns" else 3))
+    )
     d_3_range = {"any": (1, 3), "at least d_1": (d_1, 3), "less than d_1": (1, d_1 - 1)}[d_3]
     columns_of_b = draw(between(*d_3_range))
     of_a = {"full": d_1, "full columns": d_2}.get(rank)
@@ -528,7 +593,8 @@ def factored_pairs(draw: st.DrawFn) -> FactoredPair:
 def _data(
     draw: st.DrawFn, weights: tuple[fmpq_mat, ...], *, slack: bool, x: str, y: str
 ) -> tuple[fmpq_mat, fmpq_mat, fmpq_mat]:
-    """X, R X and a residual orthogonal to the rows of X, such that X and Y = R X + residual are of full row rank."""
+    """X, R X and a residual orthogonal to the rows of X, such that X and Y = R X + residual are of full row
+    rank."""
     here = PerturbedProduct(weights=weights, R=fmpq_mat(weights[-1].nrows(), weights[0].ncols()))
     r, d_0, d_h = here.product, here.widths[0], here.widths[-1]
     missing = null_space(r.transpose())
@@ -557,48 +623,57 @@ def realizable_minima(
     """Global minima with zero gradient in R: E Xᵀ = 0, hence rank(Y Xᵀ) = rank(R X) by construction.
 
     1 … 4 layers, widths 1 … 3 (4 where a layer must be wider than the bottleneck), layers that are integer
-    matrices T_j (I ⊕ F_j) T_{j−1}⁻¹ with partial permutations F_j. X and Y have full row rank unless x="any" or
-    y="any". threshold="kappa": rank(R) >= κ(d) and one layer is not of full rank; "d_p": rank(R) = d_p;
-    ``full_layers``: every layer is of full rank. Shrinks to one layer, width 1, W = 0, X = [1 0], Y = [0 1].
+    matrices T_j (I ⊕ F_j) T_{j−1}⁻¹ with F_j a part of a cyclic shift. X and Y have full row rank unless
+    x="any" or y="any". threshold="kappa": rank(R) >= κ(d) and one layer is not of full rank; "d_p": rank(R) =
+    d_p; ``full_layers``: every layer is of full rank. Shrinks to one layer, width 1, W = 0, X = [1 0], Y = [0
+    1].
     """
-    h = draw(between(2 if threshold == "kappa" else 1, 4))
-    widths = [draw(between(1, 3)) for _ in range(h + 1)]
+    plans = draw(_plans(2 if threshold == "kappa" else 1, 4))
+    widths, h = [plan[0] for plan in plans], len(plans) - 1
     deficient = 0
     if threshold == "kappa":
+        if draw(st.booleans()):  # wide in the middle: κ(d) < d_p
+            rest = min(widths[0], widths[-1])
+            widths[1:-1] = [rest + draw(between(1, 2)) for _ in widths[1:-1]]
         if not _eligible(widths, kappa(widths)):
             at = draw(between(1, h))
             rest = min(w for j, w in enumerate(widths) if j not in (at - 1, at))
             widths[at - 1], widths[at] = (max(w, rest + 1) for w in widths[at - 1 : at + 1])
         low = kappa(widths)
         core = draw(between(low, max(c for c in range(low, min(widths) + 1) if _eligible(widths, c))))
-        deficient = draw(among(*_eligible(widths, core)))
+        eligible = _eligible(widths, core)
+        deficient = eligible[draw(between(0, len(eligible) - 1))]
     elif threshold == "d_p":
         core = min(widths)
     else:
         core = draw(between(0, min(widths)))
-    weights = draw(_layers(tuple(widths), core, full_layers, deficient))
+    weights = draw(_layers(plans, widths, core, full_layers, deficient))
     x_matrix, fitted, residual = draw(_data(weights, slack=threshold != "any", x=x, y=y))
     return DeepLinearProblem(weights=weights, X=x_matrix, Y=fitted + residual)
 
 
 @cache
 @st.composite
-def bottleneck_minima(draw: st.DrawFn) -> DeepLinearProblem:
-    """Global minima at the bottleneck, rank(R) = d_p, with a residual left in the rows of X (in general E Xᵀ ≠ 0).
+def bottleneck_minima(draw: st.DrawFn, *, full_layers: bool = False) -> DeepLinearProblem:
+    """Global minima with rank(R) = d_p, in general with a residual in the rows of X: E Xᵀ ≠ 0.
 
-    E = s K X with K = N₁ T N₂ᵀ, R ⊥ K on both sides, and s = 2⁻ʲ so small that ‖E‖² is at most d_p eigenvalues of
-    R X (R X)ᵀ: R X is then a best approximation of rank d_p of Y, by Eckart and Young. X has full row rank, Y too
-    where the drawn T allows it. Shrinks to E = 0.
+    E = s K X with K = N₁ T N₂ᵀ, R ⊥ K on both sides, and s = 2⁻ʲ so small that ‖E‖² is at most d_p
+    eigenvalues of R X (R X)ᵀ: R X is then a best approximation of rank d_p of Y, by Eckart and Young. X has
+    full row rank, Y too where the drawn T allows it. Shrinks to E = 0.
     """
-    h = draw(between(1, 4))
-    widths = [draw(between(1, 3)) for _ in range(h + 1)]
+    plans = draw(_plans(1, 4))
+    widths, h = [plan[0] for plan in plans], len(plans) - 1
     if h > 1:
         at = draw(between(1, h))
         rest = min(w for j, w in enumerate(widths) if j not in (at - 1, at))
         widths[at - 1], widths[at] = (max(w, rest + 1) for w in widths[at - 1 : at + 1])
     core = min(widths)
-    eligible = _eligible(widths, core)
-    weights = draw(_layers(tuple(widths), core, False, draw(among(*eligible)) if eligible else 0))
+    eligible = [] if full_layers else _eligible(widths, core)
+    weights = draw(
+        _layers(
+            plans, widths, core, full_layers, eligible[draw(between(0, len(eligible) - 1))] if eligible else 0
+        )
+    )
     x_matrix, fitted, residual = draw(_data(weights, slack=False, x="full", y="full"))
     r = PerturbedProduct(weights=weights, R=fmpq_mat(widths[-1], widths[0])).product
     left, right = null_space(r.transpose()), null_space(fitted * x_matrix.transpose())
@@ -607,7 +682,7 @@ def bottleneck_minima(draw: st.DrawFn) -> DeepLinearProblem:
     t = draw(matrices(left.ncols(), right.ncols(), integers(1)))
     e = left * t * right.transpose() * x_matrix
     size = sum((c * c for c in e.entries()), fmpq(0))
-    # λ_{d_p} of Z Zᵀ is at least 1 / trace of the inverse on its range: B = Z Zᵀ compressed to a basis of col Z
+    # λ_{d_p}(Z Zᵀ) >= 1 / trace of the inverse of Z Zᵀ on the columns of Z
     basis = columns(fitted, _pivots(fitted))
     gram = basis.transpose() * basis
     inside = gram.solve(basis.transpose() * fitted)  # Z = basis · inside
@@ -627,9 +702,17 @@ def _pivots(a: fmpq_mat) -> list[int]:
 
 
 @st.composite
-def chosen_layers(draw: st.DrawFn, problems: st.SearchStrategy[Any]) -> ChosenLayer:
-    """A problem with one of its layers and an integer matrix of that layer's shape; shrinks to layer 1 and Z = 0."""
+def chosen_layers(draw: st.DrawFn, problems: st.SearchStrategy[Any], deficient: bool = False) -> ChosenLayer:
+    """A problem, one of its layers and an integer matrix of that layer's shape.
+
+    ``deficient``: a layer that is not of full rank, where there is one. Shrinks to layer 1 and Z = 0.
+    """
     problem = draw(problems)
-    layer = draw(between(1, len(problem.weights)))
+    layers = list(range(1, len(problem.weights) + 1))
+    if deficient:
+        layers = [
+            i for i in layers if problem.weights[i - 1].rank() < min(problem.widths[i - 1 : i + 1])
+        ] or layers
+    layer = layers[draw(between(0, len(layers) - 1))]
     w = problem.weights[layer - 1]
     return ChosenLayer(problem=problem, layer=layer, Z=draw(matrices(w.nrows(), w.ncols(), integers(2))))

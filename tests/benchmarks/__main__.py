@@ -20,7 +20,7 @@ import sys  # noqa: E402
 
 from tests.benchmarks.comparison import Comparison  # noqa: E402
 
-ROWS = {"planted": "planted", "found": "found", "exact": "exactly", "infimum": "infima"}
+ROWS = {"planted": "planted", "found": "found", "exact": "exactly", "infimum": "infima", "deep": "deep"}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from flint import arb, fmpq, fmpq_mat
 
 from strategies.completion import EntrywiseProblem
-from strategies.matrices import as_floats, identity, null_space, rows, zeros
+from strategies.matrices import as_floats, identity, null_space, rows
 from verify.oracles.enclosed import prove_critical_point
 
 __all__ = [
@@ -60,13 +60,15 @@ def is_critical(p: EntrywiseProblem) -> bool:
 
 
 def find_lower(p: EntrywiseProblem, radius: fmpq) -> EntrywiseProblem | None:
-    """Weights with every entry within ``radius`` and f lower; None if ∇f(R) = 0, or W is critical and rank R = d_p.
+    """Weights with every entry within ``radius`` and f lower; None if ∇f(R) = 0, or W is critical and rank R
+    = d_p.
 
     For any differentiable f. Off critical points along −∇f. At a critical point with G ≠ 0 and rank R < d_p:
-    let i >= 1 be least with ker B_i = 0. For j < i, W_j + s v_j z_{j−1}ᵀ with v_j in ker B_j leaves R unchanged;
-    with G z₀ ≠ 0 and z_j = v_j, G A_{i−1}ᵀ has the leading coefficient G z₀ v_{i−1}ᵀ ∏|v_j|² in s. If i < H, some uᵀA_i = 0 and
-    W_H ↦ (I + s w uᵀB_i⁺) W_H leaves R unchanged and makes ∂f/∂W_i nonzero. One gradient step is then lower, which
-    is checked exactly. Source: Laurent & von Brecht (2018), Zhang (2019).
+    let i >= 1 be least with ker B_i = 0. For j < i, W_j + s v_j z_{j−1}ᵀ with v_j in ker B_j leaves R
+    unchanged; with G z₀ ≠ 0 and z_j = v_j, G A_{i−1}ᵀ has the leading coefficient G z₀ v_{i−1}ᵀ ∏|v_j|² in
+    s. If i < H, some uᵀA_i = 0 and W_H ↦ (I + s w uᵀB_i⁺) W_H leaves R unchanged and makes ∂f/∂W_i nonzero.
+    One gradient step is then lower, which is checked exactly. Source: Laurent & von Brecht (2018), Zhang
+    (2019).
     """
     g, net = slope(p), p.linear
     if not any(g.entries()):
@@ -120,8 +122,8 @@ def _one_step(p: EntrywiseProblem, origin: EntrywiseProblem, radius: fmpq) -> En
 def is_at_shallow_minimum(p: EntrywiseProblem) -> bool | None:
     """Whether R is a local minimum of f over rank <= d_p, for a differentiable f.
 
-    True if G = 0 and f is convex; False if 0 ≠ G and rank R < d_p (R − s x yᵀ with xᵀG y > 0 has rank <= d_p), or if
-    G has a component along the matrices of rank d_p at R; None otherwise.
+    True if G = 0 and f is convex; False if 0 ≠ G and rank R < d_p (R − s x yᵀ with xᵀG y > 0 has rank <=
+    d_p), or if G has a component along the matrices of rank d_p at R; None otherwise.
     """
     g, net = slope(p), p.linear
     if not any(g.entries()):
@@ -153,18 +155,22 @@ def _is_flat(germs: list[list[fmpq]]) -> bool:
 
 
 def is_thin_minimum(p: EntrywiseProblem) -> str | None:
-    """Why W certainly is a local minimum of f(W_H ⋯ W₁) for widths (1, 1, n), (1, k, 1, n); None if not known.
+    """Why W certainly is a local minimum of f(W_H ⋯ W₁) for widths (1, 1, n), (1, k, 1, n); None if not
+    known.
 
-    R = t w with t the product of all layers but the last, w. (W_{H−1}, …, W₁) ↦ t is open, so W is a local minimum iff
-    (t, w) is one of f(t w). At t = 0 f(t w') − f(0) = |t| φ(±w') + O(t²), φ(v) = Σ α|v| + s v, with the sign of t,
-    hence φ(w) > 0 < φ(−w) suffices; so does φ = 0 and Σ κ w² > 0. At t ≠ 0 (t, w) ↦ t w is open, so a
-    minimum of f decides: f convex with 0 in its subdifferential at R.
+    R = t w with t the product of all layers but the last, w. (W_{H−1}, …, W₁) ↦ t is open, so W is a local
+    minimum iff (t, w) is one of f(t w). At t = 0 f(t w') − f(0) = |t| φ(±w') + O(t²), φ(v) = Σ α|v| + s v,
+    with the sign of t, hence φ(w) > 0 < φ(−w) suffices; so does φ = 0 and Σ κ w² > 0. At t ≠ 0 (t, w) ↦ t w
+    is open, so a minimum of f decides: f convex with 0 in its subdifferential at R.
     """
     t, w, germs = _thin(p)
     if t == 0:
-        first = [sum((a * abs(x) + r * s * x for x, (a, s, _) in zip(w, germs, strict=True)), fmpq(0)) for r in (1, -1)]
-        if min(first) > 0:
-            return "the product of the other layers is 0, and f rises to first order along both ± the last layer"
+        linear = sum((s * x for x, (_, s, _) in zip(w, germs, strict=True)), fmpq(0))
+        convex = sum((a * abs(x) for x, (a, _, _) in zip(w, germs, strict=True)), fmpq(0))
+        if convex > abs(linear):
+            return (
+                "the product of the other layers is 0, and f rises to first order along both ± the last layer"
+            )
         second = sum((k * x * x for x, (_, _, k) in zip(w, germs, strict=True)), fmpq(0))
         if _is_flat(germs) and second > 0:
             return "the product of the other layers is 0, and f rises to second order along the last layer"
@@ -174,40 +180,40 @@ def is_thin_minimum(p: EntrywiseProblem) -> str | None:
 
 
 def satisfies_theorem_3_2(p: EntrywiseProblem, *, merged: bool = False) -> bool | None:
-    """Whether Theorem 3.2's conclusion holds at every local minimum of f(W_H ⋯ W₁) over these widths; None: cannot.
+    """Whether Theorem 3.2's conclusion holds at every local minimum of f(W_H ⋯ W₁) over these widths; None:
+    cannot.
 
     Widths (1, k, 1, n), k >= 2: every layer is a vector, deficient iff 0. W₁ = 0 may become a small vector
-    orthogonal to W₂, and W₂ = 0 one orthogonal to W₁; W_3 = 0 any small vector if t = 0. If W_3 = 0 ≠ t, W is a local minimum
-    iff 0 is one of f, and a small R ≠ 0 with f(R) = f(0) is needed. Hence: 0 must not be a strict local minimum of f.
-    ``merged`` asks for widths (1, 1, n), where W₂W₁ is one scalar layer t, as the proof of Theorem 3.3 does: in
-    addition no local minimum with t = 0 may have f(t w) ≠ f(0) for all small t ≠ 0, so that no w may have
-    φ(w) > 0 < φ(−w) (``is_thin_minimum``), or Σ κ w² > 0 if φ = 0.
+    orthogonal to W₂, and W₂ = 0 one orthogonal to W₁; W_3 = 0 any small vector if t = 0. If W_3 = 0 ≠ t, W
+    is a local minimum iff 0 is one of f, and a small R ≠ 0 with f(R) = f(0) is needed. Hence: 0 must not be
+    a strict local minimum of f. ``merged`` asks for widths (1, 1, n), where W₂W₁ is one scalar layer t, as
+    the proof of Theorem 3.3 does: in addition no local minimum with t = 0 may have f(t w) ≠ f(0) for all
+    small t ≠ 0, so that no w may have φ(w) > 0 < φ(−w) (``is_thin_minimum``), or Σ κ w² > 0 if φ = 0.
     """
-    t, _, germs = _thin(p)
-    del t
+    _, _, germs = _thin(p)
     one = merged or len(p.weights) == 2 or p.weights[0].nrows() < 2
-    if not any(abs(s) > a for a, s, _ in germs):  # 0 may be a local minimum of f
-        if not _is_flat(germs) or not any(k < 0 for *_, k in germs):
-            return None
+    falls = any(abs(s) > a for a, s, _ in germs) or (_is_flat(germs) and any(k < 0 for *_, k in germs))
+    if not falls:  # 0 may be a local minimum of f
+        return None
     if not one:
         return True
     if _is_flat(germs):
         return None if any(k > 0 for *_, k in germs) else True
     single = any(a > abs(s) for a, s, _ in germs)
     pairs = any(
-        a * abs(s2) + a2 * abs(s) > 0
-        for i, (a, s, _) in enumerate(germs)
-        for a2, s2, _ in germs[:i]
+        a * abs(s2) + a2 * abs(s) > 0 for i, (a, s, _) in enumerate(germs) for a2, s2, _ in germs[:i]
     )  # w = (s₂, −s) annihilates the linear part
-    return False if single or pairs else True
+    return not (single or pairs)
 
 
 def shallow_minimum_value(p: EntrywiseProblem) -> fmpq | None:
-    """The value of f at its local minima over all of R^{n}, where d_p = min(d_0, d_H); None if there are none.
+    """The value of f at its local minima over all of R^{n}, where d_p = min(d_0, d_H); None if there are
+    none.
 
-    f is a sum of functions of one entry each: e ↦ c|e| + a e² + b e⁴. If a, b, c >= 0 each has the least value 0. If
-    c = 0, one with a < 0 has the minimum −a²/(4b) where b > 0 and none where b <= 0; one with a = 0 > b has none.
-    Raises ``ValueError`` for c ≠ 0 with a negative coefficient, and where rank R <= d_p restricts.
+    f is a sum of functions of one entry each: e ↦ c|e| + a e² + b e⁴. If a, b, c >= 0 each has the least
+    value 0. If c = 0, one with a < 0 has the minimum −a²/(4b) where b > 0 and none where b <= 0; one with a
+    = 0 > b has none. Raises ``ValueError`` for c ≠ 0 with a negative coefficient, and where rank R <= d_p
+    restricts.
     """
     net = p.linear
     if net.least_width < min(net.widths[0], net.widths[-1]):
@@ -239,13 +245,14 @@ class Completion:
 
 
 def certified_completion(p: EntrywiseProblem) -> Completion | None:
-    """The local minimum that a damped Newton iteration in float64 finds from W, proven to exist; or None: cannot.
+    """The local minimum that damped Newton steps in float64 finds from W, proven to exist; or None: cannot.
 
-    Rank one, d = (m, 1, …, 1, n): with R = a bᵀ, f = Σ a_{ij}(a_i b_j − Y_ij)² is constant along (s a, b/s). The
-    entry of (a, b) that is largest at the found point is held fixed there: the orbit of scaling crosses this slice
-    transversally wherever that entry is not zero, as it is not on the box. On the slice ``prove_critical_point`` shows that there is exactly one
-    critical point in the box and that the Hessian is positive definite: a strict local minimum of f over
-    rank <= 1 if R ≠ 0 (the map (a, b) ↦ a bᵀ is then open onto these), hence of f(W_H ⋯ W₁) at all weights with that product.
+    Rank one, d = (m, 1, …, 1, n): with R = a bᵀ, f = Σ a_{ij}(a_i b_j − Y_ij)² is constant along (s a, b/s).
+    The entry of (a, b) that is largest at the found point is held fixed there: the orbit of scaling crosses
+    this slice transversally wherever that entry is not zero, as it is not on the box. On the slice
+    ``prove_critical_point`` shows that there is exactly one critical point in the box and that the Hessian
+    is positive definite: a strict local minimum of f over rank <= 1 if R ≠ 0 (the map (a, b) ↦ a bᵀ is then
+    open onto these), hence of f(W_H ⋯ W₁) at all weights with that product.
     """
     Y, M = as_floats(p.targets), as_floats(p.squares)
     n, m = Y.shape
@@ -285,35 +292,36 @@ def certified_completion(p: EntrywiseProblem) -> Completion | None:
     return Completion(a=a, b=b, value=sum((c * e * e for c, e in errors), arb(0)))
 
 
-def _descend(M: np.ndarray, Y: np.ndarray, z: np.ndarray, steps: int = 60) -> np.ndarray | None:
-    """Newton with |eigenvalues| for eigenvalues and halved steps: never uphill. Only proposes."""
+def _descend(M: np.ndarray, Y: np.ndarray, z: np.ndarray, steps: int = 80) -> np.ndarray | None:
+    """Newton steps with ∇²f + λ, λ lowered after a success and raised after a failure: never uphill. Only
+    proposes."""
     n = Y.shape[0]
-
-    def residual(z: np.ndarray) -> np.ndarray:
-        return np.asarray(M * (np.outer(z[:n], z[n:]) - Y))
-
-    e = residual(z)
-    size, first = float((e * e).sum()), float(np.abs(z).max())
+    e = M * (np.outer(z[:n], z[n:]) - Y)
+    size, damping, furthest = float((e * e).sum()), 1.0, 100 * float(np.abs(z).max())
     for _ in range(steps):
         a, b = z[:n], z[n:]
         g = np.concatenate([e @ b, e.T @ a])
-        if np.abs(g).max() < 1e-13:
+        if np.abs(g).max() < 1e-12:
             break
         h = np.diag(np.concatenate([M @ (b * b), M.T @ (a * a)]))
         h[:n, n:] = M * np.outer(a, b) + e
         h[n:, :n] = h[:n, n:].T
-        values, vectors = np.linalg.eigh(h)
-        step = -vectors @ ((vectors.T @ g) / np.maximum(np.abs(values), 1e-3))
-        t = 1.0
-        while t > 1e-6:
-            there = residual(z + t * step)
-            if float((there * there).sum()) <= size:
+        for _ in range(60):
+            shifted = h + damping * np.eye(len(z))
+            try:
+                np.linalg.cholesky(shifted)
+                there = z - np.linalg.solve(shifted, g)
+            except np.linalg.LinAlgError:
+                damping *= 4
+                continue
+            new = M * (np.outer(there[:n], there[n:]) - Y)
+            if float((new * new).sum()) <= size:
                 break
-            t /= 2
+            damping *= 4
         else:
             break
-        z, e = z + t * step, there
+        z, e, damping = there, new, damping / 8
         size = float((e * e).sum())
-        if np.abs(z).max() > 100 * first:
+        if np.abs(z).max() > furthest:
             return None
     return z if np.linalg.norm(z[:n]) > 0 and np.linalg.norm(z[n:]) > 0 else None

@@ -1,13 +1,14 @@
-"""The loss surface of deep linear networks, L = ½‖W_H ⋯ W₁ X − Y‖²: exact Hessians, kinds of critical points, descent.
+"""The loss surface of deep linear networks, L = ½‖W_H ⋯ W₁ X − Y‖²: exact Hessians, kinds of critical
+points, descent.
 
-Everything is over the rationals. Three decisions share as little as they can: ``kind`` classifies a critical point
-by ranks and the least value of the rank-constrained problem, ``hessian`` is the second derivative itself, and
-``find_descent`` exhibits lower points. Tests hold them against one another.
+Everything is over the rationals. Three decisions share as little as they can: ``kind`` classifies a
+critical point by ranks and the least value of the rank-constrained problem, ``hessian`` is the second
+derivative itself, and ``find_descent`` exhibits lower points. Tests hold them against one another.
 
 X enters only through W₁ X. If X = C B with C of full column rank and B of full row rank ρ, then L(W) is the
 loss of (W₁ C, W₂, …, W_H) on B, and W₁ ↦ W₁ C is onto: critical points, minima, the number of negative
-eigenvalues of the Hessian are those of the smaller problem (``compressed``). So X of deficient rank needs no case
-of its own.
+eigenvalues of the Hessian are those of the smaller problem (``compressed``). So X of deficient rank
+needs no case of its own.
 """
 
 from __future__ import annotations
@@ -104,9 +105,9 @@ def compressed(p: DeepLinearProblem) -> tuple[DeepLinearProblem, fmpq_mat]:
 def hessian(p: DeepLinearProblem) -> fmpq_mat:
     """∇²L, layer by layer, each row by row.
 
-    The coefficient of W_i[a, b] W_j[c, e], i > j, in R X is B_i[:, a] (W_{i−1} ⋯ W_{j+1})[b, c] A_{j−1}[e, :] X,
-    so ∇²L = Jᵀ J + ⟨E, ∂²(R X)⟩ with ∂²-terms (B_iᵀ G A_{j−1}ᵀ)[a, e] · (W_{i−1} ⋯ W_{j+1})[b, c].
-    Entries of Jᵀ J: (B_iᵀ B_j)[a, c] · (A_{i−1} X Xᵀ A_{j−1}ᵀ)[b, e].
+    The coefficient of W_i[a, b] W_j[c, e], i > j, in R X is B_i[:, a] (W_{i−1} ⋯ W_{j+1})[b, c]
+    A_{j−1}[e, :] X, so ∇²L = Jᵀ J + ⟨E, ∂²(R X)⟩ with ∂²-terms (B_iᵀ G A_{j−1}ᵀ)[a, e] · (W_{i−1} ⋯
+    W_{j+1})[b, c]. Entries of Jᵀ J: (B_iᵀ B_j)[a, c] · (A_{i−1} X Xᵀ A_{j−1}ᵀ)[b, e].
     """
     depth, d = len(p.weights), p.widths
     at = [0]
@@ -170,8 +171,8 @@ def is_tightened(p: DeepLinearProblem) -> bool:
     """Whether every pair of layers i > j has W_{i−1} ⋯ W_{j+1} or A_{j−1} X Yᵀ B_i of rank r = rank R.
 
     The complementary blocks of a pivot (Achour, Malgouyres & Gerchinovitz 2024, "tightened"). X has full
-    row rank. The second block must contain X Yᵀ: with blocks of weights alone, W = (E₂₂, 0, 0, E₁₁), X = Y = I,
-    whose Hessian is zero, would not be tightened.
+    row rank. The second block must contain X Yᵀ: with blocks of weights alone, W = (E₂₂, 0, 0, E₁₁), X =
+    Y = I, whose Hessian is zero, would not be tightened.
     """
     r, correlation = p.R.rank(), p.X * p.Y.transpose()
     for i in range(2, len(p.weights) + 1):
@@ -191,10 +192,10 @@ def kind(p: DeepLinearProblem) -> Kind:
     * otherwise r = d_p, or R is no best approximation of rank r: a strict saddle;
     * otherwise (r < d_p): non-strict iff the point is tightened.
 
-    Source: Achour, Malgouyres & Gerchinovitz, The loss landscape of deep linear neural networks: a second-order
-    analysis, JMLR 25 (2024), stated there for distinct singular values, d_H <= d₀ and X Yᵀ of full rank. That it
-    holds without is tested here (``tests/test_deep_linear.py``, ``tests/deep_linear_census.py``), not cited.
-    Raises ``ValueError`` where the gradient is not zero.
+    Source: Achour, Malgouyres & Gerchinovitz, The loss landscape of deep linear neural networks: a
+    second-order analysis, JMLR 25 (2024), stated there for distinct singular values, d_H <= d₀ and X Yᵀ
+    of full rank. That it holds without is tested here (``tests/test_deep_linear.py``,
+    ``tests/deep_linear_census.py``), not cited. Raises ``ValueError`` where the gradient is not zero.
     """
     if not is_critical(p):
         raise ValueError("only critical points have a kind")
@@ -210,7 +211,8 @@ def kind(p: DeepLinearProblem) -> Kind:
 
 
 def find_descent(p: DeepLinearProblem, radius: fmpq) -> DeepLinearProblem | None:
-    """Weights within Euclidean distance ``radius`` at which L is lower, by construction; None iff p is a global minimum.
+    """Weights within Euclidean distance ``radius`` at which L is lower, by construction; None iff p is a
+    global minimum.
 
     Constructions for X of full row rank, to which ``compressed`` leads; whatever they give, L and the
     distance are evaluated exactly before it is returned.
@@ -243,7 +245,7 @@ def find_descent(p: DeepLinearProblem, radius: fmpq) -> DeepLinearProblem | None
 def _along_the_gradient(
     p: DeepLinearProblem, origin: DeepLinearProblem, radius: fmpq
 ) -> DeepLinearProblem | None:
-    """p − t ∇L(p) with a loss below that of ``origin``, within ``radius`` of p; L(p) <= L(origin), ∇L(p) ≠ 0."""
+    """p − t ∇L(p), within ``radius`` of p, with a loss below that of ``origin``; ∇L(p) ≠ 0."""
     slopes = p.gradient()
     step = min(fmpq(1), radius / sum((abs(e) for g in slopes for e in g.entries()), fmpq(0)))
     limit = origin.loss
@@ -259,11 +261,12 @@ def _off_the_saddle(p: DeepLinearProblem, radius: fmpq) -> DeepLinearProblem | N
     """A lower point near a critical point with G ≠ 0 and rank R < d_p, X of full row rank.
 
     Let i >= 1 be the least index with ker B_i = 0 (B_H = I). For j < i there is 0 ≠ v_j in ker B_j, and
-    W_j + s v_j z_{j−1}ᵀ leaves B_{j−1}, hence R, unchanged. With G z₀ ≠ 0 and z_j = v_j the leading coefficient
-    in s of G A_{i−1}ᵀ is G z₀ v_{i−1}ᵀ ∏|v_j|² ≠ 0, so it vanishes for at most finitely many s. If i < H:
-    B_i A_i = R has rank < d_i and B_i is injective, so uᵀA_i = 0 for some u ≠ 0, and W_H ↦ (I + s a uᵀB_i⁺) W_H turns
-    B_i into B_i + s a uᵀ and leaves R unchanged; ∂L/∂W_i = (B_i + s a uᵀ)ᵀ G A_{i−1}ᵀ is zero for at most one s if
-    aᵀ G A_{i−1}ᵀ ≠ 0. One gradient step is then lower. (After Laurent & von Brecht 2018, Zhang 2019.)
+    W_j + s v_j z_{j−1}ᵀ leaves B_{j−1}, hence R, unchanged. With G z₀ ≠ 0 and z_j = v_j the leading
+    coefficient in s of G A_{i−1}ᵀ is G z₀ v_{i−1}ᵀ ∏|v_j|² ≠ 0, so it vanishes for at most finitely many
+    s. If i < H: B_i A_i = R has rank < d_i and B_i is injective, so uᵀA_i = 0 for some u ≠ 0, and W_H ↦
+    (I + s a uᵀB_i⁺) W_H turns B_i into B_i + s a uᵀ and leaves R unchanged; ∂L/∂W_i = (B_i + s a uᵀ)ᵀ G
+    A_{i−1}ᵀ is zero for at most one s if aᵀ G A_{i−1}ᵀ ≠ 0. One gradient step is then lower. (After
+    Laurent & von Brecht 2018, Zhang 2019.)
     """
     depth, d, g = len(p.weights), p.widths, p.G
     above = [p.above(j) for j in range(depth + 1)]
@@ -278,16 +281,19 @@ def _off_the_saddle(p: DeepLinearProblem, radius: fmpq) -> DeepLinearProblem | N
     size = sum((abs(e) for push in pushes for e in push.entries()), fmpq(1))
     s = radius / (4 * size)
     for _ in range(200):
-        weights = [
-            w + pushes[k] * s if k < len(pushes) else w for k, w in enumerate(p.weights)
-        ]
+        weights = [w + pushes[k] * s if k < len(pushes) else w for k, w in enumerate(p.weights)]
         at_i = with_weights(p, *weights)
         slope = g * at_i.below(i - 1).transpose()
         if not vanishes(slope):
             if i < depth:
                 u = _first_column(null_space(at_i.below(i).transpose()))
                 a = next(k for k, row in enumerate(slope.table()) if any(row))
-                turn = rows(identity(d[-1]), [a]).transpose() * u.transpose() * left_inverse(above[i]) * weights[-1]
+                turn = (
+                    rows(identity(d[-1]), [a]).transpose()
+                    * u.transpose()
+                    * left_inverse(above[i])
+                    * weights[-1]
+                )
                 weights[-1] = weights[-1] + turn * (s / max(fmpq(1), sum(map(abs, turn.entries()), fmpq(0))))
             start = with_weights(p, *weights)
             if not is_critical(start):
@@ -303,11 +309,11 @@ def _first_column(basis: fmpq_mat) -> fmpq_mat:
 def _turned(p: DeepLinearProblem, radius: fmpq) -> DeepLinearProblem | None:
     """A lower point near a critical point with rank R = d_p, if it is no global minimum; X of full row rank.
 
-    Z = R X is a projection of Ŷ that commutes with S = Ŷ Ŷᵀ. If the largest eigenvalue of S on col(Z)^⊥, that of
-    (Z − Ŷ)(Z − Ŷ)ᵀ, exceeds the least on col Z, the least positive one of Z Zᵀ, a rational c lies between; S − c takes
-    a positive value at some rational v ⊥ col Z and a negative one at some u in col Z, found by diagonalising
-    quadratic forms over Q. Turning B_p to (I + s v uᵀ) B_p with the best A_p for it lowers 2 L by
-    s²(vᵀS v |u|² − |v|² uᵀS u) + O(s³), and both factors change by O(s).
+    Z = R X is a projection of Ŷ that commutes with S = Ŷ Ŷᵀ. If the largest eigenvalue of S on col(Z)^⊥,
+    that of (Z − Ŷ)(Z − Ŷ)ᵀ, exceeds the least on col Z, the least positive one of Z Zᵀ, a rational c
+    lies between; S − c takes a positive value at some rational v ⊥ col Z and a negative one at some u in
+    col Z, found by diagonalising quadratic forms over Q. Turning B_p to (I + s v uᵀ) B_p with the best
+    A_p for it lowers 2 L by s²(vᵀS v |u|² − |v|² uᵀS u) + O(s³), and both factors change by O(s).
     """
     at = p.widths.index(p.least_width)
     z = p.R * p.X
@@ -354,7 +360,7 @@ def _between(above: Eigenvalue, below: Eigenvalue) -> fmpq:
 
 
 def _positive_direction(form: fmpq_mat) -> fmpq_mat | None:
-    """x with xᵀ form x > 0, or None if there is none: Lagrange's diagonalisation of a symmetric matrix over Q."""
+    """x with xᵀ ``form`` x > 0, or None if there is none: Lagrange's diagonalisation over Q."""
     n = form.nrows()
     basis = [rows(identity(n), [k]).transpose() for k in range(n)]
     while basis:
@@ -378,9 +384,9 @@ def _positive_direction(form: fmpq_mat) -> fmpq_mat | None:
 def find_ascent(p: DeepLinearProblem, radius: fmpq) -> DeepLinearProblem | None:
     """Weights within ``radius`` at which L is higher, by construction; None iff X = 0, where L is constant.
 
-    Let j >= 1 be the least index with B_j ≠ 0. If j > 1 then B_{j−1} = 0, and W₁, …, W_{j−1} may be moved without any
-    change of R = 0, to a point with A_{j−1} X ≠ 0. L is a convex quadratic function of W_j, which is not
-    constant along an M with B_j M A_{j−1} X ≠ 0: it grows along M or along −M.
+    Let j >= 1 be the least index with B_j ≠ 0. If j > 1 then B_{j−1} = 0, and W₁, …, W_{j−1} may be
+    moved without any change of R = 0, to a point with A_{j−1} X ≠ 0. L is a convex quadratic function of
+    W_j, which is not constant along an M with B_j M A_{j−1} X ≠ 0: it grows along M or along −M.
     """
     if vanishes(p.X):
         return None
@@ -433,8 +439,10 @@ def at_local_minimum(p: DeepLinearProblem, verdict: Verdict) -> Verdict:
         return vacuous("the point is not critical")
     return where_minimal(
         verdict,
-        certificate=lambda: "2 L is the least value of the rank-constrained problem: a global minimum"
-        if is_global_minimum(p)
-        else None,
+        certificate=lambda: (
+            "2 L is the least value of the rank-constrained problem: a global minimum"
+            if is_global_minimum(p)
+            else None
+        ),
         lower=lambda radius: find_descent(p, radius),
     )

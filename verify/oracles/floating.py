@@ -29,9 +29,16 @@ __all__ = [
     "Minima",
     "PlantedMinima",
     "bound_infimum",
+    "compress",
+    "device_named",
+    "door",
     "find_minima",
+    "gamma",
+    "householder",
     "least_loss",
+    "norms",
     "planted_minima",
+    "units",
 ]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -45,15 +52,16 @@ _TINY = 2.0**-500
 _GATE = _U**-0.5
 
 
-def _gamma(k: float) -> float:
+def gamma(k: float) -> float:
+    """γ_k of the module docstring. Raises ``ValueError`` where k roundings leave no bound."""
     if k * _U >= 0.5:
         raise ValueError(f"no error bound is left after {k:.3g} roundings in float64: use smaller instances")
     return k * _U / (1 - k * _U)
 
 
-def _householder(m: int, n: int) -> float:
+def householder(m: int, n: int) -> float:
     """ε of the module docstring: the columnwise backward error of one m × n Householder QR."""
-    return _gamma((6 * m - 3 * min(m, n) + 40) * n)
+    return gamma((6 * m - 3 * min(m, n) + 40) * n)
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ class PlantedMinima:
     error: Floats
 
 
-def _door(name: str, given: Any, shape: tuple[int | None, ...], axes: str) -> Floats:
+def door(name: str, given: Any, shape: tuple[int | None, ...], axes: str) -> Floats:
     """``given`` as a C-ordered float64 array of the wanted shape (None: any positive length).
 
     Raises ``TypeError`` for another type or precision, ``ValueError`` for another shape, NaN and infinities.
@@ -129,7 +137,7 @@ def _door(name: str, given: Any, shape: tuple[int | None, ...], axes: str) -> Fl
     return np.ascontiguousarray(given)
 
 
-def _device(name: str) -> Any:
+def device_named(name: str) -> Any:
     """The torch device called ``name``. Raises ``ValueError`` where it cannot hold a float64 number."""
     import torch
 
@@ -146,7 +154,7 @@ def _device(name: str) -> Any:
     return device
 
 
-def _unit(a: Floats) -> Floats:
+def units(a: Floats) -> Floats:
     """The power of two nearest to the root mean square of each instance (1 where that is 0), B × 1 × 1."""
     size = np.sqrt(np.mean(a**2, axis=(1, 2), keepdims=True))
     power = np.round(np.log2(size, where=size > 0, out=np.zeros_like(size)))
@@ -154,7 +162,8 @@ def _unit(a: Floats) -> Floats:
     return unit
 
 
-def _norm(a: Floats) -> Floats:
+def norms(a: Floats) -> Floats:
+    """The Frobenius norms of B matrices."""
     norm: Floats = np.sqrt(np.einsum("bij,bij->b", a, a))
     return norm
 
@@ -183,22 +192,22 @@ def _condition(inverse: Floats, scale: Floats) -> Floats:
     is far less than one half, which the factor 2 covers. Above the gate the value is only compared to it.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        bound = 2 * scale * _norm(inverse)
+        bound = 2 * scale * norms(inverse)
     return np.where(np.isfinite(bound), bound, np.inf)
 
 
-def _compress(features: Floats, Y: Floats) -> tuple[Floats, Floats, LeastLoss, Floats]:
+def compress(features: Floats, Y: Floats) -> tuple[Floats, Floats, LeastLoss, Floats]:
     """The triangle of [Φ Y] as (features, labels), the least loss of Φ, and ε κ (κ: its condition bound)."""
     m, p, n_y = features.shape[1], features.shape[2], Y.shape[2]
     k = min(m, p)
     triangle = _triangle(np.concatenate([features, Y], axis=2))
-    eps = _householder(m, p + n_y)
-    size, labels = _norm(features), _norm(Y)
+    eps = householder(m, p + n_y)
+    size, labels = norms(features), norms(Y)
     if m > p:
         kappa = _condition(_inverse(triangle[:, :p, :p]), size)
-        rho = _norm(triangle[:, p:, p:])
+        rho = norms(triangle[:, p:, p:])
         eta = eps * labels * (1 + kappa / np.maximum(1 - eps * kappa, 0.5))
-        error = (2 * rho * eta + eta**2 + _gamma((m - p) * n_y + 2) * rho**2) / m * _SLACK
+        error = (2 * rho * eta + eta**2 + gamma((m - p) * n_y + 2) * rho**2) / m * _SLACK
     else:
         kappa = _condition(_inverse(_triangle(features.transpose(0, 2, 1))), size)
         rho, error = np.zeros(len(Y)), np.zeros(len(Y))
@@ -216,7 +225,7 @@ def _estimate(features: Floats, Y: Floats) -> Floats:
     left, sigma, _ = np.linalg.svd(features, full_matrices=False)
     kept = sigma > max(features.shape[1:]) * _U * sigma[:, :1]
     basis = left * kept[:, None, :]
-    estimate: Floats = _norm(Y - basis @ (basis.transpose(0, 2, 1) @ Y)) ** 2 / Y.shape[1]
+    estimate: Floats = norms(Y - basis @ (basis.transpose(0, 2, 1) @ Y)) ** 2 / Y.shape[1]
     return estimate
 
 
@@ -235,9 +244,9 @@ def least_loss(features: Floats, Y: Floats) -> LeastLoss:
 
     ``features`` B × m × p, ``Y`` B × m × d_y. Raises ``TypeError`` and ``ValueError`` at the door.
     """
-    phi = _door("features", features, (None, None, None), "B x m x p")
-    labels = _door("Y", Y, (phi.shape[0], phi.shape[1], None), "B x m x d_y")
-    return _compress(phi, labels)[2]
+    phi = door("features", features, (None, None, None), "B x m x p")
+    labels = door("Y", Y, (phi.shape[0], phi.shape[1], None), "B x m x d_y")
+    return compress(phi, labels)[2]
 
 
 def find_minima(
@@ -276,44 +285,44 @@ def find_minima(
     Raises ``TypeError`` and ``ValueError`` at the door, ``ValueError`` for a device that is not there.
     Source of the claim: Kawaguchi and Bengio (2019), Theorem 1; Lemma 2 needs criticality in (W, V) only.
     """
-    X = _door("X", X, (None, None, None), "B x m x d_x")
-    Z = _door("Z", Z, (X.shape[0], X.shape[1], None), "B x m x d_z")
-    Y = _door("Y", Y, (X.shape[0], X.shape[1], None), "B x m x d_y")
+    X = door("X", X, (None, None, None), "B x m x d_x")
+    Z = door("Z", Z, (X.shape[0], X.shape[1], None), "B x m x d_z")
+    Y = door("Y", Y, (X.shape[0], X.shape[1], None), "B x m x d_y")
     count, m, d_x = X.shape
     d_z, d_y = Z.shape[2], Y.shape[2]
     if iterations < 1 or chunk < 1:
         raise ValueError(f"iterations = {iterations} and chunk = {chunk} must be at least 1")
-    s_x, s_z, s_y = (_unit(a) for a in (X, Z, Y))
+    s_x, s_z, s_y = (units(a) for a in (X, Z, Y))
     if starts is None:
         rng = np.random.default_rng(seed)
         W, V = rng.standard_normal((count, d_y, d_x)), rng.standard_normal((count, d_x, d_z))
     else:
-        W = _door("starts[0]", starts[0], (count, d_y, d_x), "B x d_y x d_x") * (s_x / s_y)
-        V = _door("starts[1]", starts[1], (count, d_x, d_z), "B x d_x x d_z") * (s_z / s_x)
-    where = _device(device)
+        W = door("starts[0]", starts[0], (count, d_y, d_x), "B x d_y x d_x") * (s_x / s_y)
+        V = door("starts[1]", starts[1], (count, d_x, d_z), "B x d_x x d_z") * (s_z / s_x)
+    where = device_named(device)
 
     phi = np.concatenate([X, Z], axis=2)
-    small, labels, least, turned = _compress(phi, Y)
+    small, labels, least, turned = compress(phi, Y)
     x, z = small[:, :, :d_x], small[:, :, d_x:]
     scaled = x / s_x, z / s_z, labels / s_y
     W, V, steps = _descend(*scaled, W, V, iterations=iterations, chunk=chunk, device=where)
     W, V = W * (s_y / s_x), V * (s_x / s_z)
 
     residual, q, bound = _residual(X, Z, Y, W, V)
-    r, delta = _norm(residual), _norm(bound)
+    r, delta = norms(residual), norms(bound)
     loss = r**2 / m
-    loss_error = (2 * r * delta + delta**2 + _gamma(m * d_y + 2) * r**2) / m * _SLACK
+    loss_error = (2 * r * delta + delta**2 + gamma(m * d_y + 2) * r**2) / m * _SLACK
     along = residual.transpose(0, 2, 1)
-    gradient = 2 / m * np.hypot(_norm(along @ q), _norm(W.transpose(0, 2, 1) @ (along @ Z)))
+    gradient = 2 / m * np.hypot(norms(along @ q), norms(W.transpose(0, 2, 1) @ (along @ Z)))
 
     inside, _, noise = _residual(x, z, labels, W, V)
-    s = np.hypot(_norm(W), _norm(W @ V) + _gamma(d_x + 2) * _norm(W) * _norm(V))
-    eps = _householder(m, d_x + d_z + d_y)
-    eta = _norm(noise) + eps * (_norm(phi) * s + _norm(Y)) + turned * (r + delta)
-    g = _norm(inside)
+    s = np.hypot(norms(W), norms(W @ V) + gamma(d_x + 2) * norms(W) * norms(V))
+    eps = householder(m, d_x + d_z + d_y)
+    eta = norms(noise) + eps * (norms(phi) * s + norms(Y)) + turned * (r + delta)
+    g = norms(inside)
     sharp = least.conclusive & (m > d_x + d_z)
     gap = np.where(sharp, g**2 / m, loss - least.value)
-    second = (2 * g * eta + eta**2 + _gamma(labels.shape[1] * d_y + 2) * g**2) / m * _SLACK
+    second = (2 * g * eta + eta**2 + gamma(labels.shape[1] * d_y + 2) * g**2) / m * _SLACK
     first = (loss_error + least.error + _U * np.abs(gap)) * _SLACK
     gap_error = np.where(sharp, second, first)
     error = np.maximum(np.maximum(loss_error, least.error), gap_error)
@@ -328,7 +337,7 @@ def _residual(X: Floats, Z: Floats, Y: Floats, W: Floats, V: Floats) -> tuple[Fl
     vt, wt = V.transpose(0, 2, 1), W.transpose(0, 2, 1)
     q = X + Z @ vt
     size = (np.abs(X) + np.abs(Z) @ np.abs(vt)) @ np.abs(wt) + np.abs(Y)
-    return q @ wt - Y, q, _gamma(X.shape[2] + Z.shape[2] + 3) * size
+    return q @ wt - Y, q, gamma(X.shape[2] + Z.shape[2] + 3) * size
 
 
 def _descend(
@@ -358,7 +367,7 @@ def _descend(
                 new = _start([a[fresh] for a in data])
                 state = [torch.cat(pair) for pair in zip(state, new, strict=True)] if state else new
                 index = torch.cat([index, fresh])
-            _iterate(state, _gamma(k))
+            _iterate(state, gamma(k))
             stop = state[_STOP] | (state[_AGE] >= iterations)
             stopped = int(stop.sum())
             # Regrouping copies the whole state: while rows wait, do it when a twentieth has stopped.
@@ -433,7 +442,7 @@ def _step(state: list[Any], exact: Any) -> tuple[Any, Any, Any]:
     return torch.where(keep, -dw, 0.0), torch.where(keep, -dv, 0.0), sound
 
 
-def _iterate(state: list[Any], gamma: float) -> None:
+def _iterate(state: list[Any], noise: float) -> None:
     """One trial step for every active row, accepted or not.
 
     Near the end the value cannot judge: once the predicted decrease is below 32 u f, the rounding noise of f,
@@ -469,7 +478,7 @@ def _iterate(state: list[Any], gamma: float) -> None:
     state[_MU] = torch.maximum(torch.where(easier, mu / 9, mu * harder), 4 * _U * q_norm**2)
     state[_PREDICTED] = predicted
     state[_AGE] = state[_AGE] + 1
-    state[_STOP] = state[_G] <= gamma * size * steep
+    state[_STOP] = state[_G] <= noise * size * steep
 
 
 def planted_minima(
@@ -528,9 +537,9 @@ def _plant(
     if not spare:
         return X, Z, Y, W, V, np.zeros(count), np.zeros(count)
     inverse = _inverse(_triangle(phi))
-    scale = _norm(phi)
+    scale = norms(phi)
     kappa = _condition(inverse, scale)
-    sharp = kappa <= min(_GATE, 0.5 / _householder(m, p))
+    sharp = kappa <= min(_GATE, 0.5 / householder(m, p))
     if not sharp.all():
         inverse = np.where(sharp[:, None, None], inverse, 0.0)
     basis = phi @ inverse
@@ -541,12 +550,12 @@ def _plant(
     if not sharp.all():
         E[~sharp] = 0
     Y -= E
-    size = _norm(E)
+    size = norms(E)
     value = size**2 / m
-    left = _norm(phi.transpose(0, 2, 1) @ E) + _gamma(m) * scale * size
-    eta = _U * _norm(Y)
+    left = norms(phi.transpose(0, 2, 1) @ E) + gamma(m) * scale * size
+    eta = _U * norms(Y)
     inside = np.where(sharp, 2 * kappa, 0) / scale * left + eta
-    error = (2 * size * eta + eta**2 + inside**2) / m + _gamma(m * d_y + 2) * value
+    error = (2 * size * eta + eta**2 + inside**2) / m + gamma(m * d_y + 2) * value
     return X, Z, Y, W, V, value, error * _SLACK
 
 
@@ -690,9 +699,9 @@ def bound_infimum(
     outside [0, 1], for features beyond 2⁴⁰⁰ and for weights that are not positive or more than 2¹⁰⁰ apart.
     Source: Rockafellar, Convex Analysis, Theorem 31.1; Rump (2010), Acta Numerica 19, for the method.
     """
-    phi = _door("features", features, (None, None, None), "B x m x p")
+    phi = door("features", features, (None, None, None), "B x m x p")
     count, m, p = phi.shape
-    y = _door("labels", labels, (count, m, None), "B x m x d_y")
+    y = door("labels", labels, (count, m, None), "B x m x d_y")
     d_y = y.shape[2]
     curves = _CURVES.get(loss.name)
     if curves is None:
@@ -700,7 +709,7 @@ def bound_infimum(
         raise ValueError(f"no float bounds for the {loss.name} loss, only for {known}: use enclose_infimum")
     if loss.name == "logistic" and not ((y >= 0) & (y <= 1)).all():
         raise ValueError(f"logistic labels lie between 0 and 1, here between {y.min()} and {y.max()}")
-    w = np.ones((count, m)) if weights is None else _door("weights", weights, (count, m), "B x m")
+    w = np.ones((count, m)) if weights is None else door("weights", weights, (count, m), "B x m")
     top = w.max(axis=1, keepdims=True)
     if not (w.min(axis=1, keepdims=True) > top * 2.0**-100).all():
         raise ValueError("weights must be positive and less than a factor of 2^100 apart")
@@ -717,7 +726,7 @@ def bound_infimum(
     minimiser = np.ldexp(r.reshape(count, d_y, p), -exponents)
     # Sums over the outputs are d_y further roundings each.
     low, high = lower.reshape(count, d_y), upper.reshape(count, d_y)
-    outward = np.where(d_y > 1, _gamma(d_y), 0.0)
+    outward = np.where(d_y > 1, gamma(d_y), 0.0)
     return BoundedInfimum(
         lower=low.sum(axis=1) - outward * np.abs(low).sum(axis=1) * _SLACK,
         upper=high.sum(axis=1) + outward * np.abs(high).sum(axis=1) * _SLACK,
@@ -761,18 +770,18 @@ def _bound(phi: Floats, y: Floats, w: Floats, curves: _Curves) -> tuple[Floats, 
     sizes = np.abs(phi)
     h = _times(phi, r)
     value, error = curves.value(h, y)
-    away = _gamma(p) * _times(sizes, np.abs(r)) + _TINY
+    away = gamma(p) * _times(sizes, np.abs(r)) + _TINY
     above = (w * value).sum(axis=1) / total
-    error = (w * (error + away)).sum(axis=1) / total + _gamma(2 * m + 10) * above
+    error = (w * (error + away)).sum(axis=1) / total + gamma(2 * m + 10) * above
     upper = above + error * _SLACK
 
     # below, at D' near D and at 0
     n_abs = sizes @ np.abs(t)
     length = np.sqrt(np.einsum("bij,bij->bi", n_abs, n_abs))
-    a = _norm(identity - across @ (wc[:, :, None] * psi))
-    a = (a + _gamma(m + 2 * p + 3) * (wc * length**2).sum(axis=1)) * _SLACK
+    a = norms(identity - across @ (wc[:, :, None] * psi))
+    a = (a + gamma(m + 2 * p + 3) * (wc * length**2).sum(axis=1)) * _SLACK
     s = _times(t.transpose(0, 2, 1), _times(phi.transpose(0, 2, 1), w * d))
-    noise = _gamma(m + p + 1) * _times(n_abs.transpose(0, 2, 1), w * np.abs(d))
+    noise = gamma(m + p + 1) * _times(n_abs.transpose(0, 2, 1), w * np.abs(d))
     rho = (np.sqrt((s**2).sum(axis=1)) + np.sqrt((noise**2).sum(axis=1)) + _TINY) / (1.0 - a) * _SLACK
     eta = c * length * rho[:, None] * _SLACK
     star, error, g, bend, inside = curves.conjugate(d, y, eta)
@@ -790,7 +799,7 @@ def _below(star: Floats, spread: Floats, w: Floats, total: Floats) -> Floats:
     """−(Σ w ℓ* + spread) / Σ w, rounded down."""
     below: Floats = -(w * star).sum(axis=1) / total
     size = (w * np.abs(star)).sum(axis=1)
-    lowered: Floats = below - (spread + _gamma(2 * w.shape[1] + 10) * size) / total * _SLACK
+    lowered: Floats = below - (spread + gamma(2 * w.shape[1] + 10) * size) / total * _SLACK
     return lowered
 
 

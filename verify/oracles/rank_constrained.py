@@ -1,17 +1,20 @@
 """min ‖R X − Y‖_F² over rank R <= k, for any X: the exact value, and exactly whether R attains it.
 
-With Ŷ = Y P, P the projection on the row space of X, ‖R X − Y‖² = ‖R X − Ŷ‖² + ‖Y − Ŷ‖², and R X runs through all
-matrices of rank <= k with rows in the row space of X. By Eckart and Young (1936) the least value is
+With Ŷ = Y P, P the projection on the row space of X, ‖R X − Y‖² = ‖R X − Ŷ‖² + ‖Y − Ŷ‖², and R X runs
+through all matrices of rank <= k with rows in the row space of X. By Eckart and Young (1936) the least
+value is
 
     ‖Y‖² − (sum of the k largest eigenvalues of Ŷ Ŷᵀ = Y P Yᵀ),
 
-attained because a best approximation has its rows in the row space of Ŷ. Y P Yᵀ is rational, so its eigenvalues
-are algebraic numbers: roots of the irreducible factors of a rational polynomial, compared without tolerance.
+attained because a best approximation has its rows in the row space of Ŷ. Y P Yᵀ is rational, so its
+eigenvalues are algebraic numbers: roots of the irreducible factors of a rational polynomial, compared
+without tolerance.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flint import arb, fmpq, fmpq_mat, fmpq_poly
 
@@ -35,8 +38,8 @@ __all__ = [
 class Eigenvalue:
     """A real algebraic number: the ``index``-th root, from below, of an irreducible polynomial.
 
-    ``factor`` holds the coefficients of the primitive integer polynomial, constant term first. Two of them are
-    equal numbers iff they are equal objects.
+    ``factor`` holds the coefficients of the primitive integer polynomial, constant term first. Two of
+    them are equal numbers iff they are equal objects.
     """
 
     factor: tuple[int, ...]
@@ -52,7 +55,8 @@ class Eigenvalue:
 
 def _roots(factor: tuple[int, ...]) -> list[arb]:
     """The roots of an irreducible real-rooted polynomial, ascending, in disjoint balls."""
-    roots = [root.real for root, _ in fmpq_poly(list(factor)).numer().complex_roots()]
+    found: Any = fmpq_poly(list(factor)).numer().complex_roots()
+    roots: list[arb] = [root.real for root, _ in found]
     return sorted(roots, key=lambda root: fmpq(*_dyadic(root.mid())))
 
 
@@ -150,7 +154,8 @@ def least_value(X: fmpq_mat, Y: fmpq_mat, k: int) -> fmpq | arb:
 def attains_least_value(R: fmpq_mat, X: fmpq_mat, Y: fmpq_mat, k: int) -> bool:
     """Whether R is a global minimum of ‖R X − Y‖_F² over rank R <= k; exact, also where singular values tie.
 
-    ‖R X − Y‖² is rational, so it cannot be a least value that is irrational, and equals a rational one or not.
+    ‖R X − Y‖² is rational, so it cannot be a least value that is irrational, and equals a rational one
+    or not.
     """
     if R.rank() > k:
         return False

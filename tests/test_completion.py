@@ -1,0 +1,141 @@
+"""Are the certified minima of completions minima, is the descent lower, and do the thin chains rise?"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from flint import fmpq, fmpq_mat
+from hypothesis import HealthCheck, given, settings
+
+from strategies.completion import EntrywiseProblem, completions, planted_entrywise_points, thin_chains
+from strategies.instance import from_json, to_json
+from strategies.matrices import as_floats, matrix, zeros
+from verify.oracles.completion import (
+    certified_completion,
+    find_lower,
+    is_at_shallow_minimum,
+    is_critical,
+    is_thin_minimum,
+    loss,
+    satisfies_theorem_3_2,
+    shallow_minimum_value,
+)
+from verify.rechecks_lk17_remarks import bad_minimum_in_spite_of_theorem_3_2, completion_has_a_bad_minimum
+
+few = settings(
+    max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+def completion(mask, u, v, a, b):
+    n, m = len(u), len(v)
+    return EntrywiseProblem(
+        weights=(matrix([b]), matrix([[e] for e in a])),
+        targets=matrix([[x * y for y in v] for x in u]),
+        absolute=zeros(n, m), squares=matrix(mask), quartics=zeros(n, m),
+    )  # fmt: skip
+
+
+SMALL = [
+    completion([[1, 1, 0], [0, 1, 1], [1, 0, 1]], [1, 5, 3], [2, 5, 1], [1, 5, -3], [2, 5, -1]),
+    completion(
+        [[1, 1, 0, 0], [1, 1, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1]],
+        [2, 1, 2, 1], [2, 1, 2, 1], [2, 1, -2, -1], [2, 1, -2, -1],
+    ),
+]  # fmt: skip
+"""Six observed entries of a 3 × 3 matrix of rank one, and ten of a 4 × 4 one."""
+
+
+@pytest.mark.parametrize("p", SMALL, ids=["3x3", "4x4"])
+def test_bad_minima_of_completions(p):
+    found = certified_completion(p)
+    assert found is not None
+    assert found.value > 1
+    assert completion_has_a_bad_minimum(to_json(p))
+    full = replace(p, squares=matrix([[1] * p.targets.ncols()] * p.targets.nrows()))
+    assert not completion_has_a_bad_minimum(to_json(full))
+
+
+def test_the_notebook_value_of_the_four_by_four():
+    assert abs(float(certified_completion(SMALL[1]).value.mid()) / 2 - 3.0972) < 1e-4
+
+
+@pytest.mark.parametrize("p", SMALL, ids=["3x3", "4x4"])
+def test_no_lower_point_is_sampled_around(p):
+    found = certified_completion(p)
+    a, b = (np.array([float(e.mid()) for e in part]) for part in (found.a, found.b))
+    mask, Y = as_floats(p.squares), as_floats(p.targets)
+    rng = np.random.default_rng(0)
+    here = (mask * (np.outer(a, b) - Y) ** 2).sum()
+    for scale in (1e-3, 1e-2):
+        for _ in range(2000):
+            da, db = scale * rng.normal(size=len(a)), scale * rng.normal(size=len(b))
+            assert (mask * (np.outer(a + da, b + db) - Y) ** 2).sum() >= here - 1e-12 * (1 + here)
+
+
+@few
+@given(completions())
+def test_the_second_opinion_agrees(p):
+    found = certified_completion(p)
+    if found is not None and found.value > 0:
+        assert completion_has_a_bad_minimum(to_json(p))
+
+
+@few
+@given(
+    planted_entrywise_points("convex")
+    | planted_entrywise_points("signed")
+    | planted_entrywise_points("masked")
+)
+def test_planted_points_are_critical_and_descent_descends(p):
+    assert is_critical(p)
+    assert from_json(to_json(p)) == p
+    if is_at_shallow_minimum(p) is False:
+        for radius in (fmpq(1), fmpq(1, 2**40)):
+            there = find_lower(p, radius)
+            assert loss(there) < loss(p)
+            moves = zip(p.weights, there.weights, strict=True)
+            assert all(abs(e) <= radius for w, x in moves for e in (x - w).entries())
+
+
+@few
+@given(thin_chains() | thin_chains(middle=(0,)))
+def test_thin_minima_have_no_lower_point_nearby(p):
+    if is_thin_minimum(p) is None:
+        return
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        moved = [
+            w
+            + fmpq_mat(w.nrows(), w.ncols(), rng.integers(-9, 10, w.nrows() * w.ncols()).tolist())
+            * fmpq(1, 10**4)
+            for w in p.weights
+        ]
+        assert loss(replace(p, weights=tuple(moved))) >= loss(p)
+
+
+def test_a_bad_minimum_where_theorem_3_2_holds():
+    column = [[0], [1]]
+    p = EntrywiseProblem(
+        weights=(matrix([[1], [0]]), matrix([[0, 1]]), matrix([[1], [0]])), targets=matrix(column),
+        absolute=matrix([[1], [1]]), squares=zeros(2, 1), quartics=zeros(2, 1),
+    )  # fmt: skip
+    assert satisfies_theorem_3_2(p)
+    assert satisfies_theorem_3_2(p, merged=True) is False
+    assert is_thin_minimum(p)
+    assert (shallow_minimum_value(p), loss(p)) == (0, 1)
+    assert bad_minimum_in_spite_of_theorem_3_2(to_json(p))
+    assert not bad_minimum_in_spite_of_theorem_3_2(
+        to_json(replace(p, weights=(p.weights[0], p.weights[1] * 0, p.weights[2] * 0)))
+    )
+
+
+def test_messages():
+    with pytest.raises(ValueError, match="absolute is 1 x 1 where 2 x 1 is needed"):
+        EntrywiseProblem(
+            weights=(zeros(2, 1),),
+            targets=zeros(2, 1),
+            absolute=zeros(1, 1),
+            squares=zeros(2, 1),
+            quartics=zeros(2, 1),
+        )
