@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ def integers(bound: int = 3) -> st.SearchStrategy[int]:
     return st.integers(-bound, bound)
 
 
-@cache
+@lru_cache(maxsize=None, typed=True)
 def between(low: int, high: int) -> st.SearchStrategy[int]:
     """Integers in [low, high], shrinking towards ``low`` (or 0 inside).
 
@@ -31,7 +31,7 @@ def between(low: int, high: int) -> st.SearchStrategy[int]:
     return st.integers(low, high)
 
 
-@cache
+@lru_cache(maxsize=None, typed=True)  # 1 and fmpq(1) are equal and hash alike, but are different options
 def among(*options: Any) -> st.SearchStrategy[Any]:
     """One of the options, shrinking towards the first."""
     return st.sampled_from(options)

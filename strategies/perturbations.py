@@ -297,7 +297,7 @@ def _values(draw: st.DrawFn, count: int, kind: str) -> fmpq_mat:
         low = int(kind == "full rank")
         return fmpq_mat(1, count, [draw(between(low, 3)) for _ in range(count)])
     steps = (fmpq(1), fmpq(1, 2), fmpq(1, 10)) if kind == "distinct" else (fmpq(0), fmpq(1))
-    values = [fmpq(1)]
+    values = [fmpq(1)] if count else []
     for k in range(1, count):
         values.insert(0, values[0] + (fmpq(0) if kind == "repeated" and k == 1 else draw(among(*steps))))
     return fmpq_mat(1, count, values)
@@ -313,10 +313,12 @@ def decompositions(
     rank="deficient" puts zeros behind the drawn values (and makes both sides larger by one). Shrinks to
     diagonals.
     """
-    n = draw(between(2 if kind == "repeated" else 1, 2 if rank == "deficient" else 3))
+    deficient = rank == "deficient"
+    least = 2 if kind == "repeated" else 0 if deficient else 1
+    n = draw(between(least, 2 if deficient else 3))
     sides = [n, n] if square else [n, n + draw(between(0, 1))]
     values = draw(_values(n, kind))
-    if rank == "deficient":
+    if deficient:
         sides = [s + 1 for s in sides]
         values = hstack(values, fmpq_mat(1, 1))
     if not square and draw(st.booleans()):
@@ -502,6 +504,11 @@ def _layers(
     return tuple(weights)
 
 
+def _leading(a: fmpq_mat, n: int) -> fmpq_mat:
+    """The leading n × n block: what is drawn for the largest width, so that widths shrink freely."""
+    return rows(columns(a, range(n)), range(n))
+
+
 @cache
 @st.composite
 def perturbed_products(
@@ -524,10 +531,7 @@ def perturbed_products(
     bar = here.product
     epsilon = draw(among(fmpq(1, 10**3), fmpq(1, 10**6)))
     if rank == "d_p":
-        p, q = (
-            draw(matrices(widths[-1], widths[-1], integers(1))),
-            draw(matrices(widths[0], widths[0], integers(1))),
-        )
+        p, q = (_leading(draw(matrices(3, 3, integers(1))), k) for k in (widths[-1], widths[0]))
         r = (identity(widths[-1]) + p * epsilon) * bar * (identity(widths[0]) + q * epsilon)
     elif rank == "too large":
         r = bar + draw(matrices(widths[-1], widths[0], integers(1))) * epsilon

@@ -19,8 +19,8 @@ CLAIMS = [
     for test in vars(import_module(f"verify.{file.stem}")).values()
     if isinstance(getattr(test, "claim", None), Claim)
 ]
-ALWAYS_REFUTED = ("KB19/appc-inclusion",)
-"""Sentences that every instance refutes: a matter of shapes."""
+ALWAYS_REFUTED = ("KB19/appc-inclusion", "LK17/rotation-formula")
+"""Sentences that every instance refutes: a matter of shapes, and a constant that is always wrong."""
 VARIANTS = [variant for claim in CLAIMS for variant in claim.variants]
 
 

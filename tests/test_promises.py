@@ -58,7 +58,7 @@ from strategies.networks import (
     resnets,
 )
 from strategies.numbers import among, between, dyadics, exact, integers, rationals
-from tests.debug import assert_all_examples, assert_no_examples, check_can_generate_examples, drawn
+from tests.debug import assert_all_examples, assert_no_examples, check_can_generate_examples, drawn, minimal
 from verify.oracles.exact import projector
 from verify.oracles.landscape import (
     basis_infimum,
@@ -774,3 +774,11 @@ def test_huge_logits_do_not_fill_the_memory():
 def test_every_public_strategy_draws():
     for strategy in (planted_minima(), critical_points(), planted_critical_points(), resnets()):
         check_can_generate_examples(strategy)
+
+
+def test_equal_numbers_of_different_types_are_different_options():
+    """Strategies are made once and kept: 1 must not answer for fmpq(1), which hashes alike."""
+    from strategies.numbers import among
+
+    assert type(minimal(among(fmpq(1), fmpq(7)))) is fmpq
+    assert type(minimal(among(1, 7))) is int

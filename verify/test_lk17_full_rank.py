@@ -270,7 +270,7 @@ def at_minimum(at: ChosenLayer, verdict: Verdict) -> Verdict:
     ),
 )
 @mutant(
-    "Y^T",
+    "- B Y A^T",
     chosen_layers(minima),
     conclude=lambda at: normal_equation(at, lambda p, i: p.above(i).transpose() * -1),
 )

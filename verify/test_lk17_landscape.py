@@ -262,19 +262,23 @@ def active(p):
     return with_weights(p, *made)
 
 
+def two_halves(p, c):
+    """(c W₁, 0, …) and (0, c W₂, …, c W_H) with both products 0, and the middle, where the product is not 0."""
+    scaled = [w * c for w in active(p).weights]
+    a = with_weights(p, scaled[0], *(w * 0 for w in scaled[1:]))
+    b = with_weights(p, scaled[0] * 0, *scaled[1:])
+    return a, b, with_weights(p, *(w / 2 for w in scaled))
+
+
 def nonconvex(p):
-    """A pair Wᵃ = (c W₁, 0, …), Wᵇ = (0, c W₂, …, c W_H) with L = ½‖Y‖² at both and more in the middle."""
-    there = active(p)
-    if there is None:
+    """Two points with L = ½‖Y‖² at both and more in the middle."""
+    if active(p) is None:
         return decide(False, why="X = 0: L is constant, hence convex.")
     if len(p.weights) == 1:
         return decide(False, why="H = 1: L is a convex quadratic function.")
     c = fmpq(1)
     while True:
-        scaled = [w * c for w in there.weights]
-        a = with_weights(p, scaled[0], *(w * 0 for w in scaled[1:]))
-        b = with_weights(p, scaled[0] * 0, *scaled[1:])
-        middle = with_weights(p, *(w / 2 for w in scaled))
+        a, b, middle = two_halves(p, c)
         if middle.loss > max(a.loss, b.loss):
             return decide_less(max(a.loss, b.loss), middle.loss, named=("L at both ends", "L in the middle"))
         c = c * 2
@@ -379,14 +383,19 @@ def flipped(p):
 
 
 def optimal_set_is_not_convex(p):
-    """Two global minima, equal up to signs, whose middle is none."""
+    """Two global minima whose middle is none: W and W flipped, or, where 0 is optimal, two halves of a product."""
     if not is_global_minimum(p):
         return vacuous("no global minimum")
     if len(p.weights) == 1:
         return decide(False, why="H = 1: the optimal set is affine.")
+    if active(p) is None:
+        return decide(False, why="X = 0: every point is optimal.")
     there, middle = flipped(p)
-    if not is_global_minimum(there):
-        return decide(False, why="the flipped weights are not optimal")
+    ends = (p, there)
+    if middle.loss == p.loss:  # the zero product is optimal
+        *ends, middle = two_halves(p, fmpq(1))
+    if not all(map(is_global_minimum, ends)):
+        return decide(False, why="The two ends are not optimal.")
     return decide_less(p.loss, middle.loss, named=("min L", "L in the middle"))
 
 
@@ -395,21 +404,18 @@ def optimal_set_is_not_convex(p):
     paper=LK17,
     where="Section 1, non-convexity by symmetries",
     says=r"H > 1 \Rightarrow \text{the set of global minima is not convex (hence neither are sublevel sets nor the epigraph)}",
-    assumes={"H > 1": "H > 1", "Y X^T": "Y X^\\top \\ne 0"},
+    assumes=shallow_or_not,
 )
 @printed(
     HOLDS,
-    eigenplanted_problems(widths(2, 5), keep="top").filter(lambda p: q_of(p) > 0),
+    eigenplanted_problems(widths(2, 5), keep="top")
+    | planted_critical_problems(widths(2, 4), inputs="full", residual="zero"),
     examples=60,
+    reaches={"Y X^T = 0": CLASSES["Y X^T = 0"], "Y X^T != 0": lambda p: q_of(p) > 0},
     note="symmetries alone do not imply this, as the text suggests: |x|^2 has them and is convex",
 )
 @drop("H > 1", REFUTED, eigenplanted_problems(widths(1, 1), keep="top"))
-@drop(
-    "Y X^T",
-    REFUTED,
-    planted_critical_problems(widths(2, 4), residual="zero", layers="zero"),
-    note="by this pair: at W = 0 there is nothing to flip",
-)
+@drop("X", REFUTED, planted_critical_problems(widths(2, 4), inputs="zero"))
 @mutant(
     "at every critical point",
     every_critical,

@@ -676,7 +676,7 @@ def merged(near: PerturbedProduct, indices, *, swapped: bool = False) -> Verdict
     if swapped:
         first, second = second, first
     if first.ncols() != second.nrows():
-        return decide(False, why="The shapes do not match.", values={"p": p, "I": f"{a}, {b}"})
+        return decide(False, why="The shapes do not match.", values={"p": p, "I_1": a, "I_2": b})
     rank = (first * second).rank()
     kept = min(w for j, w in enumerate(near.widths) if j != b)
     return decide(

@@ -227,7 +227,7 @@ def decide_given_decomposition(ray: PerturbedDecomposition, *, modulus: fmpq | i
     if obstacle is not None:
         away = arb(obstacle[0]) / (2 * arb(2).sqrt() * operator_norm(ray.D))
         return Verdict(
-            REFUTED, Rung.BALL, away.lower(), {"least distance": away, "obstacle": obstacle[0]},
+            REFUTED, Rung.EXACT, away.lower(), {"least distance": away, "obstacle": obstacle[0]},
             f"For all small t > 0 every decomposition of M + t D is {away.str(6, radius=False)} or more "
             f"away from the given one: {obstacle[1]}.",
         )  # fmt: skip
