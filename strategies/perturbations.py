@@ -622,15 +622,21 @@ def _eligible(widths: Sequence[int], core: int) -> list[int]:
 @cache
 @st.composite
 def realizable_minima(
-    draw: st.DrawFn, *, threshold: str = "any", full_layers: bool = False, x: str = "full", y: str = "full"
+    draw: st.DrawFn,
+    *,
+    threshold: str = "any",
+    full_layers: bool = False,
+    vanishing: bool = False,
+    x: str = "full",
+    y: str = "full",
 ) -> DeepLinearProblem:
     """Global minima with zero gradient in R: E Xᵀ = 0, hence rank(Y Xᵀ) = rank(R X) by construction.
 
     1 … 4 layers, widths 1 … 3 (4 where a layer must be wider than the bottleneck), layers that are integer
     matrices T_j (I ⊕ F_j) T_{j−1}⁻¹ with F_j a part of a cyclic shift. X and Y have full row rank unless
     x="any" or y="any". threshold="kappa": rank(R) >= κ(d) and one layer is not of full rank; "d_p": rank(R) =
-    d_p; ``full_layers``: every layer is of full rank. Shrinks to one layer, width 1, W = 0, X = [1 0], Y = [0
-    1].
+    d_p; ``full_layers``: every layer is of full rank; ``vanishing``: every layer is either 0 or of full rank.
+    Shrinks to one layer, width 1, W = 0, X = [1 0], Y = [0 1].
     """
     plans = draw(_plans(2 if threshold == "kappa" else 1, 4))
     widths, h = [plan[0] for plan in plans], len(plans) - 1
@@ -650,7 +656,9 @@ def realizable_minima(
     elif threshold == "d_p":
         core = min(widths)
     else:
-        core = draw(between(0, min(widths)))
+        core = 0 if vanishing else draw(between(0, min(widths)))
+    if vanishing:
+        plans = [(*plan[:3], 0 if plan[3] < 3 else 5) for plan in plans]
     weights = draw(_layers(plans, widths, core, full_layers, deficient))
     x_matrix, fitted, residual = draw(_data(weights, slack=threshold != "any", x=x, y=y))
     return DeepLinearProblem(weights=weights, X=x_matrix, Y=fitted + residual)

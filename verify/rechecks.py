@@ -518,6 +518,8 @@ def ones_do_not_fit(instance: dict[str, Any]) -> bool:
         B = times(B, w)
     m, n, s1, s2 = len(W[i - 1]), len(W[i - 1][0]), rank(A), rank(B)
     ones, free = m + n - s1 - s2, [(a, b) for a in range(m) for b in range(n) if a >= s2 or b >= s1]
+    if rank(times(times(B, W[i - 1]), A)) < s1 + s2 - max(m, n):
+        return False  # the inequality, from which the number is drawn, fails as well
     if ones > len(free):
         return True
     if any(e for row in times(times(B, W[i - 1]), A) for e in row):

@@ -409,10 +409,10 @@ def sylvester(at: ChosenLayer, *, samples=lambda p: p.X.ncols(), more: int = 0, 
 )
 @printed(
     REFUTED,
-    chosen_layers(realizable_minima()),
-    examples=300,
+    chosen_layers(realizable_minima(vanishing=True), deficient=True),
+    examples=700,
     recheck=ones_do_not_fit,
-    note="d_i + d_{i-1} - s_2 - s_1 ones may not fit, or fill all of K",
+    note="granted the inequality, d_i + d_{i-1} - s_2 - s_1 ones may not fit into K, or fill all of it",
 )
 @repaired(
     r"\mathrm{rank}(C) \ge s_1 + s_2 - \max(d_i, d_{i-1}): \ \min(d_i, d_{i-1}) - \mathrm{rank}(C) \text{ ones},\ C = D_2^+V_2^\top YV_1D_1^+",
@@ -432,6 +432,8 @@ def test_number_of_ones(at: ChosenLayer) -> Verdict:
     """The number of ones that K needs."""
     if is_full_rank(at.problem.weights[at.layer - 1]):
         return vacuous("W_i is of full rank")
+    if kept_rank(at.problem, at.layer) < bound_of_layer(at.problem, at.layer):
+        return vacuous("the rank inequality fails, so that no K will do")
     return at_minimum(at, ones_needed(at.problem, at.layer, count="printed"))
 
 
