@@ -266,7 +266,7 @@ def _plantable(loss: Loss | None, shape: dict[str, Any]) -> st.SearchStrategy[Re
     if loss is cross_entropy:
         shape.setdefault("d_y", between(2, 3))
     if loss in (logistic, cross_entropy):
-        shape.setdefault("bound", 2)
+        shape.setdefault("entries", integers(2))
         if "branch" not in shape:
             return _integral_branches.flatmap(lambda branch: resnets(loss=loss, branch=branch, **shape))
     return resnets(loss=loss, **shape).map(_tame)
@@ -285,7 +285,7 @@ def planted_through_one_unit(loss: Loss) -> st.SearchStrategy[ResNet]:
     """
     return planted_critical_points(
         loss, scale=(0, 2), d_y=2, extra_inputs=-1, extra_residuals=-1, rank="full", branch=None,
-        weighted=False, bound=1, v_bound=1, spare_samples=0, determined=True,
+        weighted=False, entries=integers(1), v_bound=1, spare_samples=0, determined=True,
     )  # fmt: skip
 
 

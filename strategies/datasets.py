@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, cached_property
+from typing import Any
 
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
@@ -129,13 +130,21 @@ _DEFECTS = (
 @cache
 @st.composite
 def training_inputs(
-    draw: st.DrawFn, d_x: int, d_z: int, least: int, most: int, *, bound: int = 3, weighted: bool = True
+    draw: st.DrawFn,
+    d_x: int,
+    d_z: int,
+    least: int,
+    most: int,
+    *,
+    entries: st.SearchStrategy[Any] | None = None,
+    weighted: bool = True,
 ) -> tuple[fmpq_mat, fmpq_mat, Atoms]:
-    """Integer features X (m × d_x), Z (m × d_z) of ``least`` … ``most`` samples with their measure.
+    """Features X (m × d_x), Z (m × d_z) of ``least`` … ``most`` samples with their measure.
 
-    Half of the draws have one deliberate defect: two equal samples, rank-deficient X, columns of Z inside
-    span(X) (all, or some as a tie), Z = 0, a zero sample. A third of the measures give the samples weights
-    proportional to 1 … 3 (``weighted``), the others are uniform. Shrinks to no defect, equal weights, and
+    Entries are integers up to 3 unless a strategy for them is given (``numbers.rationals()``). Half of the
+    draws have one deliberate defect: two equal samples, rank-deficient X, columns of Z inside span(X) (all,
+    or some as a tie), Z = 0, a zero sample. A third of the measures give the samples weights proportional to
+    1 … 3 (``weighted``), the others are uniform. Shrinks to no defect, equal weights, and
     by deleting samples one by one: a sample is drawn with all that belongs to it.
     """
     defect = draw(among(*_DEFECTS))
@@ -143,7 +152,7 @@ def training_inputs(
     kept = draw(between(0, d_z - 1)) if defect == "z in span(x)" and d_z else 0
     unequal = weighted and draw(among(False, False, True))
     fewest = draw(among(least, max(least, most - 1)))  # long lists are rare: too few samples for slopes but 0
-    table = draw(_samples(d_x + d_z, fewest, most, bound, unequal))
+    table = draw(_samples(d_x + d_z, fewest, most, integers() if entries is None else entries, unequal))
     m = len(table)
     x = fmpq_mat(m, d_x, [e for row in table for e in row[1 : d_x + 1]])
     z = fmpq_mat(m, d_z, [e for row in table for e in row[d_x + 1 :]])
@@ -163,10 +172,10 @@ def training_inputs(
 
 @cache
 def _samples(
-    width: int, least: int, most: int, bound: int, unequal: bool
-) -> st.SearchStrategy[list[list[int]]]:
+    width: int, least: int, most: int, entries: st.SearchStrategy[Any], unequal: bool
+) -> st.SearchStrategy[list[list[Any]]]:
     weight = between(1, 3) if unequal else between(1, 1)
-    features = st.lists(integers(bound), min_size=width, max_size=width)
+    features = st.lists(entries, min_size=width, max_size=width)
     sample = st.tuples(weight, features).map(lambda r: [r[0], *r[1]])
     return st.lists(sample, min_size=least, max_size=most)
 

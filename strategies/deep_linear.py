@@ -17,6 +17,7 @@ from strategies.matrices import (
     matrices_of_rank,
     null_space,
     orthogonal_matrices,
+    product_of,
     rows,
     vstack,
     zeros,
@@ -83,17 +84,11 @@ class DeepLinearProblem:
 
     def below(self, j: int) -> fmpq_mat:
         """A_j = W_j ⋯ W₁ (d_j × d₀), the identity for j = 0."""
-        product = identity(self.widths[0])
-        for w in self.weights[:j]:
-            product = w * product
-        return product
+        return product_of(self.weights[:j], self.widths[0])
 
     def above(self, j: int) -> fmpq_mat:
         """B_j = W_H ⋯ W_{j+1} (d_H × d_j), the identity for j = H."""
-        product = identity(self.widths[-1])
-        for w in reversed(self.weights[j:]):
-            product = product * w
-        return product
+        return product_of(self.weights[j:], self.widths[j])
 
     @property
     def R(self) -> fmpq_mat:

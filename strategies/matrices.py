@@ -26,6 +26,7 @@ __all__ = [
     "matrix",
     "null_space",
     "orthogonal_matrices",
+    "product_of",
     "rows",
     "vstack",
     "zeros",
@@ -77,6 +78,14 @@ def vstack(*blocks: fmpq_mat) -> fmpq_mat:
     return fmpq_mat(
         sum(b.nrows() for b in blocks), blocks[0].ncols(), [e for block in blocks for e in block.entries()]
     )
+
+
+def product_of(factors: Sequence[fmpq_mat], size: int) -> fmpq_mat:
+    """The product of ``factors`` in order of application (the last is leftmost); I of ``size`` for none."""
+    product = identity(size)
+    for factor in factors:
+        product = factor * product
+    return product
 
 
 def columns(a: fmpq_mat, which: Sequence[int]) -> fmpq_mat:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache, cached_property
 from itertools import pairwise
+from typing import Any
 
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from strategies.activations import ACTIVATIONS
 from strategies.datasets import Atoms, Measure, UniformPolynomials, training_inputs
 from strategies.instance import instance
 from strategies.losses import Loss, squared
-from strategies.matrices import hstack, matrices, matrices_of_rank, matrix, null_space
+from strategies.matrices import hstack, matrices, matrices_of_rank, matrix, null_space, product_of
 from strategies.numbers import among, between, integers
 
 __all__ = [
@@ -204,10 +205,7 @@ class DeepLinear:
     @property
     def product(self) -> fmpq_mat:
         """W_{H+1} ⋯ W₁."""
-        product = self.weights[0]
-        for weight in self.weights[1:]:
-            product = weight * product
-        return product
+        return product_of(self.weights, self.weights[0].ncols())
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -253,19 +251,20 @@ def resnets(
     labels: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | str = "any",
     weighted: bool = True,
     spare_samples: int = 2,
-    bound: int = 3,
+    entries: st.SearchStrategy[Any] | None = None,
     bias: str = "none",
     v_bound: int = 2,
     determined: bool = False,
     measure: str = "atoms",
 ) -> ResNet:
-    """ResNets with small integer data and weights.
+    """ResNets with small integer weights, and small integer data unless ``entries`` says otherwise.
 
     d_x = d_y + ``extra_inputs`` and d_z = d_y + ``extra_residuals``, each at least 1: negative extras violate
     Assumption A1 of the paper, d_y <= min(d_x, d_z), which the defaults satisfy.
 
     ``rank`` chooses rank W: "any" (every rank from 0 up, by construction), "full", "deficient" (below d_y).
-    ``branch`` chooses z: None for an arbitrary matrix Z, a kind of ``branches``, "any" for either. The
+    ``branch`` chooses z: None for an arbitrary matrix Z, a kind of ``branches``, "any" for either.
+    ``entries`` draws the entries of x (and of an arbitrary z), e.g. ``numbers.rationals()``.
     ``bias`` is "none", "usual" (h = W (x + V z) + b) or "augmented" (Remark 2: x and z end in a constant 1,
     not counted in the extras); the entries of V are at most ``v_bound``. The number of samples lies between
     1, or d_x + d_z if ``determined``, and d_x + d_z + ``spare_samples``. Labels are small integers, in
@@ -289,7 +288,7 @@ def resnets(
     features = n_x + n_z + 2 * augmented
     least, most = features if determined else 1, features + spare_samples
     weighted = weighted and not continuous
-    x, z, atoms = draw(training_inputs(n_x, n_z, least, most, bound=bound, weighted=weighted))
+    x, z, atoms = draw(training_inputs(n_x, n_z, least, most, entries=entries, weighted=weighted))
     m = x.nrows()
     law: Measure = UniformPolynomials(degree=m) if continuous else atoms
     if augmented:

@@ -24,6 +24,7 @@ from strategies.matrices import (
     matrices_of_rank,
     null_space,
     orthogonal_matrices,
+    product_of,
     rows,
 )
 from strategies.numbers import among, between, integers
@@ -179,17 +180,11 @@ class PerturbedProduct:
 
     def below(self, j: int) -> fmpq_mat:
         """A_j = W̄_j ⋯ W̄₁, the identity for j = 0."""
-        product = identity(self.widths[0])
-        for w in self.weights[:j]:
-            product = w * product
-        return product
+        return product_of(self.weights[:j], self.widths[0])
 
     def above(self, j: int) -> fmpq_mat:
         """B_j = W̄_H ⋯ W̄_{j+1}, the identity for j = H."""
-        product = identity(self.widths[-1])
-        for w in reversed(self.weights[j:]):
-            product = product * w
-        return product
+        return product_of(self.weights[j:], self.widths[j])
 
     @property
     def product(self) -> fmpq_mat:

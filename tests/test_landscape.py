@@ -30,6 +30,7 @@ from strategies.losses import (
 )
 from strategies.matrices import as_floats
 from strategies.networks import resnet, resnets
+from strategies.numbers import integers
 from verify.claim import HOLDS, INCONCLUSIVE, REFUTED, VACUOUS, decide, decide_equal
 from verify.oracles.landscape import (
     RADII,
@@ -86,8 +87,8 @@ def torch_loss(net):
 
 
 smooth_nets = st.sampled_from(SMOOTH).flatmap(
-    lambda chosen: resnets(loss=chosen, bound=2, bias="none", branch=None)
-    | resnets(loss=chosen, bound=2, bias="usual", branch=None)
+    lambda chosen: resnets(loss=chosen, entries=integers(2), bias="none", branch=None)
+    | resnets(loss=chosen, entries=integers(2), bias="usual", branch=None)
 )
 
 

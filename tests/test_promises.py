@@ -458,7 +458,7 @@ def test_points_at_kinks_are_rank_deficient_with_labels_the_loss_takes():
 
 @five_losses
 def test_with_slopes_gives_a_multiple_of_the_slopes(ell):
-    nets = resnets(loss=ell, branch=None, labels="none", bound=1, v_bound=1, d_y=2)
+    nets = resnets(loss=ell, branch=None, labels="none", entries=integers(1), v_bound=1, d_y=2)
     met = 0
     for net, wanted in drawn(nets.flatmap(lambda n: st.tuples(st.just(n), matrices(n.X.nrows(), 2))), 100):
         if ell is cross_entropy:
@@ -782,3 +782,14 @@ def test_equal_numbers_of_different_types_are_different_options():
 
     assert type(minimal(among(fmpq(1), fmpq(7)))) is fmpq
     assert type(minimal(among(1, 7))) is int
+
+
+@pytest.mark.parametrize("loss", [squared, huber, smoothed_hinge], ids=lambda ell: ell.name)
+@pytest.mark.parametrize("entries", [dyadics(), rationals()], ids=["dyadic", "rational"])
+def test_data_may_be_any_exact_numbers(loss, entries):
+    """Planting is exact whatever the entries: minima stay minima, saddles stay critical."""
+    seen = drawn(planted_minima(loss, entries=entries, branch=None), 60)
+    assert all(is_basis_optimal(net) for net in seen)
+    assert any(e.q != 1 for net in seen for e in net.X.entries())
+    saddles = planted_critical_points(loss, entries=entries, branch=None)
+    assert all(is_critical(net) for net in drawn(saddles, 40))

@@ -18,7 +18,7 @@ from strategies.datasets import Atoms, training_inputs
 from strategies.losses import CONVEX_DIFFERENTIABLE, LOSSES, hinge, multiclass_hinge, squared
 from strategies.matrices import columns, hstack, matrices, matrices_of_rank, orthogonal_matrices
 from strategies.networks import branches, deep_linear_maps, one_hidden_layer_nets, resnets
-from strategies.numbers import between, rationals
+from strategies.numbers import between, integers, rationals
 from tests.debug import assert_no_examples, drawn, find_any
 from verify.oracles.exact import least_squares
 from verify.oracles.landscape import is_basis_optimal, is_certified_minimum, loss, output_slopes, vanishes
@@ -100,7 +100,7 @@ def test_minima_with_positive_loss_are_common():
 
 def test_weights_can_cancel_the_inputs():
     """rank (x + V z) < rank x, where every critical point of small slopes is degenerate."""
-    find_any(resnets(bound=1, v_bound=1), lambda n: n.Q.rank() < n.X.rank(), 200)
+    find_any(resnets(entries=integers(1), v_bound=1), lambda n: n.Q.rank() < n.X.rank(), 200)
 
 
 @pytest.mark.parametrize("kind", [None, "relu", "leaky relu", "abs", "step", "tanh", "linear", "affine"])
@@ -139,7 +139,7 @@ def test_infima_that_are_not_attained_occur():
         first = columns(r, range(net.X.ncols()))
         return net.features.rank() == net.features.ncols() and r.rank() > first.rank()
 
-    find_any(resnets(d_y=1, extra_inputs=0, bound=1, determined=True), unattained, 600)
+    find_any(resnets(d_y=1, extra_inputs=0, entries=integers(1), determined=True), unattained, 600)
 
 
 def test_strict_bad_minima_occur_without_a1():

@@ -24,6 +24,7 @@ from strategies.losses import (
     tilted_double_well,
 )
 from strategies.networks import ResNet, resnets
+from strategies.numbers import integers
 from verify import (
     HOLDS,
     REFUTED,
@@ -326,7 +327,7 @@ def at_most_l_x(net: ResNet) -> Verdict:
 @drop(
     "A2: differentiable",
     REFUTED,
-    resnets(loss=absolute, d_y=1, rank="deficient", branch=None, bound=4),
+    resnets(loss=absolute, d_y=1, rank="deficient", branch=None, entries=integers(4)),
     examples=1500,
 )
 @drop(
@@ -450,7 +451,7 @@ twice_differentiable = (
 @drop(
     "PA2: differentiable",
     REFUTED,
-    resnets(loss=absolute, d_y=1, rank="deficient", branch=None, bound=4),
+    resnets(loss=absolute, d_y=1, rank="deficient", branch=None, entries=integers(4)),
     examples=1500,
 )
 @mutant(
