@@ -20,7 +20,7 @@ from verify.oracles.completion import (
     satisfies_theorem_3_2,
     shallow_minimum_value,
 )
-from verify.rechecks_lk17_remarks import bad_minimum_in_spite_of_theorem_3_2, completion_has_a_bad_minimum
+from verify.rechecks_lk17 import bad_minimum_in_spite_of_theorem_3_2, completion_has_a_bad_minimum
 
 few = settings(
     max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)

@@ -27,7 +27,7 @@ from verify import (
 from verify.oracles.exact import independent_columns
 from verify.oracles.landscape import at_local_minimum, basis_infimum, loss
 from verify.papers import KB19
-from verify.rechecks import image_is_contained, weighted_loss_is_worse
+from verify.rechecks_kb19 import image_is_contained, weighted_loss_is_worse
 
 EPSILON = fmpq(1, 2**40)
 

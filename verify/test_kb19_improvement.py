@@ -24,10 +24,10 @@ from verify import (
     repaired,
     vacuous,
 )
-from verify.oracles.exact import least_squares_value, projector
+from verify.oracles.exact import least_squares, least_squares_value, projector
 from verify.oracles.landscape import basis_infimum, loss
 from verify.papers import KB19
-from verify.rechecks import (
+from verify.rechecks_kb19 import (
     farther_yet_more_different,
     no_improvement,
     second_line_shape,
@@ -303,6 +303,44 @@ def test_projector_onto_both_features(net: ResNet) -> Verdict:
         both == projector(hstack(net.X, remaining)) == projector(net.X) + projector(remaining),
         why="The projectors differ.",
     )
+
+
+def fit_and_trace(net: ResNet, factor: int = 2, onto: fmpq_mat | None = None) -> Verdict:
+    """Φ R* = P[Φ] Y for the least-squares R*, and tr((P_N[X] Y)ᵀ P Y) = ‖P Y‖² with P = P[P_N[X] Z].
+
+    With it ‖P_N[X] Y − P Y‖² = ‖P_N[X] Y‖² + ‖P Y‖² − ``factor`` tr(…) for factor 2.
+    """
+    remaining, p = rest(net.X), projector(rest(net.X) * net.Z) if onto is None else onto
+    model = least_squares(net.features, net.Y, net.measure)
+    product = (remaining * net.Y).transpose() * p * net.Y
+    trace = sum((product[k, k] for k in range(product.nrows())), fmpq(0))
+    left = square(remaining * net.Y - p * net.Y)
+    return all_of(
+        decide(
+            net.features * model.transpose() == projector(net.features) * net.Y,
+            why="The fit is not P[Phi] Y.",
+        ),
+        decide_equal(trace, square(p * net.Y), named=("trace", "|PY|^2")),
+        decide_equal(
+            left,
+            square(remaining * net.Y) + square(p * net.Y) - factor * trace,
+            named=("|P_N Y - P Y|^2", "expanded"),
+        ),
+    )
+
+
+@claim(
+    "KB19/thm2-trace",
+    paper=KB19,
+    where="Appendix B, proof of Theorem 2: the fit and the cross term",
+    says=r"\Phi R = P[\Phi] Y,\quad \mathrm{tr}((P_N[X]Y)^\top P[P_N[X]Z]Y) = \lVert P[P_N[X]Z]Y \rVert_F^2",
+)
+@printed(HOLDS, data, examples=80)
+@mutant("P[Z] for P[P_N[X] Z]", data, conclude=lambda net: fit_and_trace(net, onto=projector(net.Z)))
+@mutant("one cross term", data, conclude=lambda net: fit_and_trace(net, factor=1))
+def test_least_squares_fit_and_cross_term(net: ResNet) -> Verdict:
+    """The fitted values are P[Φ] Y, and the cross term of the expansion is ‖P[P_N[X] Z] Y‖²."""
+    return fit_and_trace(net)
 
 
 @claim(

@@ -13,7 +13,7 @@ from strategies.critical import (
     two_atom_critical_points,
 )
 from strategies.losses import squared, tilted_double_well
-from strategies.matrices import identity, null_space
+from strategies.matrices import columns, identity, null_space
 from strategies.networks import Move, ResNet, moves, resnets
 from verify import (
     HOLDS,
@@ -45,7 +45,12 @@ from verify.oracles.landscape import (
     vanishes,
 )
 from verify.papers import KB19
-from verify.rechecks import first_display_fails, lemma_2_fails, second_display_fails
+from verify.rechecks_kb19 import (
+    first_display_fails,
+    lemma_2_fails,
+    second_display_fails,
+    v_is_no_coefficient,
+)
 
 MINIMUM = r"(W, V, \theta) \text{ is a local minimum of } L"
 wider_outputs = {"extra_inputs": st.integers(-2, -1), "rank": "full", "determined": True}
@@ -371,6 +376,54 @@ def test_full_rank_w_cancels(net: ResNet) -> Verdict:
     return cancels_w(net)
 
 
+@claim(
+    "KB19/lemma2-directions",
+    paper=KB19,
+    where="Appendix A, proof of Lemma 2, case rank(W) < d_y, last step",
+    says=r"u v^\top \mathbb{E}[zD] = 0 \text{ for all sufficiently small } v,\ \lVert u \rVert_2 = 1 \Rightarrow \mathbb{E}[zD] = 0",
+    assumes={"u != 0": r"\lVert u \rVert_2 = 1"},
+)
+@printed(HOLDS, critical_points(rank="deficient"), examples=60, needs=20)
+@drop(
+    "u != 0",
+    REFUTED,
+    critical_points(rank="deficient"),
+    conclude=lambda net: moments_seen_along(net, fmpq_mat(net.W.ncols(), 1)),
+)
+@mutant(
+    "one v is enough",
+    critical_points(squared, rank="deficient", extra_residuals=st.integers(1, 2)),
+    conclude=lambda net: moments_seen_along(net, unit(net.W.ncols()), directions=1),
+)
+@mutant(
+    "E[xD] = 0 as well, whatever V",
+    planted_critical_points(squared),
+    conclude=lambda net: decide(vanishes(feature_gradient(net).x), why="E[xD] is not zero."),
+)
+def test_all_directions_together_see_the_moment(net: ResNet) -> Verdict:
+    """If u vᵀ E[z D] vanishes for every small v, then E[z D] = 0: the unit vectors v alone show it."""
+    null = null_space(net.W)
+    return moments_seen_along(net, columns(null, [0]))
+
+
+def unit(n: int) -> fmpq_mat:
+    """The first unit vector of R^n."""
+    return fmpq_mat(n, 1, [int(i == 0) for i in range(n)])
+
+
+def moments_seen_along(net: ResNet, u: fmpq_mat, directions: int | None = None) -> Verdict:
+    """If u vᵀ E[z D] = 0 for the first ``directions`` unit vectors v / 2¹⁰ (all: a basis), then E[z D] = 0."""
+    moment = feature_gradient(net).z.transpose()
+    count = net.Z.ncols() if directions is None else directions
+    for j in range(count):
+        v = fmpq_mat(1, net.Z.ncols(), [fmpq(int(k == j), 1024) for k in range(net.Z.ncols())])
+        if not vanishes(u * v * moment):
+            return decide(True, why="the premise fails, as it must where E[zD] is not zero")
+    return decide(
+        vanishes(moment), why="No direction sees E[zD], and it is not zero.", values={"E[zD]": moment}
+    )
+
+
 def no_higher_than_l_x(net: ResNet) -> Verdict:
     """L <= L*_x at every critical point."""
     return at_critical_point(net, decide_at_most(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")))
@@ -441,6 +494,41 @@ def test_rank_deficient_w_with_one_output_is_zero(net: ResNet) -> Verdict:
     return decide(
         vanishes(net.W) and vanishes(net.H), why="W or h is not zero.", values={"W": net.W, "h": net.H}
     )
+
+
+def linear_coefficients(net: ResNet, second: fmpq_mat) -> Verdict:
+    """(W, ``second``) is a pair of coefficients with h = R₁ x + R₂ z on the data."""
+    if (second.nrows(), second.ncols()) != (net.W.nrows(), net.Z.ncols()):
+        shape = f"{second.nrows()} x {second.ncols()} where R2 z needs {net.W.nrows()} x {net.Z.ncols()}"
+        return decide(
+            False,
+            why=f"The second coefficient is {shape}: no linear model on [x, z].",
+            values={"shape": shape},
+        )
+    same = net.X * net.W.transpose() + net.Z * second.transpose() == net.H
+    return decide(same, why="The linear model differs from the network.", values={"R2": second})
+
+
+@claim(
+    "KB19/thm1-sets",
+    paper=KB19,
+    where="Appendix B, proof of Theorem 1, last display but one",
+    says=r"\{(W,V)\} \subseteq \{(R^{(1)}, R^{(2)}): R^{(1)} \in \mathbb{R}^{d_y \times d_x},\ R^{(2)} \in \mathbb{R}^{d_x \times d_z}\}",
+)
+@printed(
+    REFUTED, resnets(), recheck=v_is_no_coefficient, note="R2 must be d_y x d_z, and the pair is (W, W V)"
+)
+@repaired(
+    r"\{(W, WV)\} \subseteq \{(R^{(1)}, R^{(2)}): R^{(2)} \in \mathbb{R}^{d_y \times d_z}\}",
+    resnets(),
+    examples=60,
+    conclude=lambda net: linear_coefficients(net, net.W * net.V),
+)
+@mutant("(W, -WV)", resnets(), conclude=lambda net: linear_coefficients(net, net.W * net.V * fmpq(-1)))
+@mutant("(W, 0)", resnets(), conclude=lambda net: linear_coefficients(net, net.W * net.V * fmpq(0)))
+def test_network_weights_are_coefficients_of_a_linear_model(net: ResNet) -> Verdict:
+    """(W, V) itself is a pair of coefficients of a linear model on [x, z] that computes h."""
+    return linear_coefficients(net, net.V)
 
 
 @claim(

@@ -48,7 +48,7 @@ from verify.oracles.landscape import (
     vanishes,
 )
 from verify.papers import KB19
-from verify.rechecks import heavy_tail_breaks_eq_3, infinite_baseline
+from verify.rechecks_kb19 import heavy_tail_breaks_eq_3, infinite_baseline
 
 MINIMUM = r"(W, V, \theta) \text{ is a local minimum of } L"
 

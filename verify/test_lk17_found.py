@@ -125,7 +125,9 @@ def at_stopped(batch: Trainings, optimum=lambda batch, found: found.optimum):
     if not stopped.any():
         return vacuous("no descent of the batch converged")
     excess = np.abs(found.loss - optimum(batch, found)) - 2 * found.error - allowance(batch, found)
-    return least_excess(excess[stopped], "L differs from the optimum by more than its error at a converged point.")
+    return least_excess(
+        excess[stopped], "L differs from the optimum by more than its error at a converged point."
+    )
 
 
 def without_rank(batch: Trainings, found: DeepLinearMinima):
@@ -165,8 +167,12 @@ def at_starts(batch: Trainings):
 )
 @drop("local minimum", REFUTED, BATCHES, examples=20, conclude=at_starts)
 @mutant("L* over all R", NARROW_BATCHES, examples=20, conclude=lambda b: at_stopped(b, without_rank))
-@mutant("L* from the singular values of Y", BATCHES, examples=20, conclude=lambda b: at_stopped(b, from_targets))
-@mutant("L = 2 L*", BATCHES, examples=20, conclude=lambda b: at_stopped(b, lambda _, found: 2 * found.optimum))
+@mutant(
+    "L* from the singular values of Y", BATCHES, examples=20, conclude=lambda b: at_stopped(b, from_targets)
+)
+@mutant(
+    "L = 2 L*", BATCHES, examples=20, conclude=lambda b: at_stopped(b, lambda _, found: 2 * found.optimum)
+)
 def test_found_points_attain_the_global_minimum(batch: Trainings):
     """Where a descent ends, L is the global minimum, up to rounding and what the gradient left allows."""
     return at_stopped(batch)

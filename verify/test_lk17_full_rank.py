@@ -46,7 +46,7 @@ from verify.oracles.full_rank import (
 )
 from verify.oracles.perturbations import pseudo_inverse
 from verify.papers import LK17
-from verify.rechecks import (
+from verify.rechecks_lk17 import (
     no_full_rank_layer,
     normal_equation_has_no_shape,
     ones_do_not_fit,

@@ -50,7 +50,7 @@ from verify.oracles.perturbations import (
     wedin_sines,
 )
 from verify.papers import LK17
-from verify.rechecks import (
+from verify.rechecks_lk17 import (
     given_decomposition_is_left,
     given_decomposition_is_left_at_equal_rank,
     gloss_is_void,

@@ -43,7 +43,7 @@ from verify.oracles.completion import (
 from verify.oracles.landscape import RADII
 from verify.oracles.rank_constrained import least_value
 from verify.papers import LK17
-from verify.rechecks_lk17_remarks import (
+from verify.rechecks_lk17 import (
     bad_minimum_in_spite_of_theorem_3_2,
     completion_has_a_bad_minimum,
     plain_sum_falls_for_ever,
@@ -178,7 +178,7 @@ def test_theorem_3_2_is_enough_for_any_function(p: EntrywiseProblem) -> Verdict:
     r"L \text{ differentiable, } \nabla L(\bar R) \ne 0 \Rightarrow \bar R \text{ is a local minimum of (S)}",
     planted_entrywise_points("signed", optimal=False),
     conclude=minimum_corresponds,
-    examples=80,
+    examples=400,
     needs=25,
     reaches={k: v for k, v in CLASSES.items() if k != "slope = 0"},
     note="no convexity is needed; any local minimum with a nonzero slope has rank d_p",

@@ -11,239 +11,6 @@ from fractions import Fraction
 from typing import Any
 
 
-def lemma_2_fails(instance: dict[str, Any]) -> bool:
-    """Gradient zero, every leading minor of the Hessian positive, and E[z D] not zero (squared loss)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
-    p = number(instance["measure"]["weights"])[0]
-    m, dx, dz, dy = len(X), len(X[0]), len(Z[0]), len(W)
-    Q = [[X[i][a] + sum(V[a][b] * Z[i][b] for b in range(dz)) for a in range(dx)] for i in range(m)]
-    H = [[sum(W[k][a] * Q[i][a] for a in range(dx)) for k in range(dy)] for i in range(m)]
-    D = [[2 * (H[i][k] - Y[i][k]) for k in range(dy)] for i in range(m)]
-    Gz = [[sum(p[i] * D[i][k] * Z[i][b] for i in range(m)) for b in range(dz)] for k in range(dy)]
-    in_W = [sum(p[i] * D[i][k] * Q[i][a] for i in range(m)) for k in range(dy) for a in range(dx)]
-    in_V = [sum(W[k][a] * Gz[k][b] for k in range(dy)) for a in range(dx) for b in range(dz)]
-    n, at = dy * dx + dx * dz, dy * dx
-    J = [[[Fraction(0)] * n for _ in range(dy)] for _ in range(m)]
-    for i in range(m):
-        for k in range(dy):
-            for a in range(dx):
-                J[i][k][k * dx + a] = Q[i][a]
-                for b in range(dz):
-                    J[i][k][at + a * dz + b] = W[k][a] * Z[i][b]
-    hess = [
-        [sum(2 * p[i] * J[i][k][s] * J[i][k][t] for i in range(m) for k in range(dy)) for t in range(n)]
-        for s in range(n)
-    ]
-    for k in range(dy):
-        for a in range(dx):
-            for b in range(dz):
-                hess[k * dx + a][at + a * dz + b] += Gz[k][b]
-                hess[at + a * dz + b][k * dx + a] += Gz[k][b]
-    for s in range(n):  # elimination without pivoting: all pivots positive iff all leading minors are
-        if hess[s][s] <= 0:
-            return False
-        for t in range(s + 1, n):
-            f = hess[t][s] / hess[s][s]
-            hess[t] = [hess[t][j] - f * hess[s][j] for j in range(n)]
-    return not any(in_W) and not any(in_V) and any(e for row in Gz for e in row)
-
-
-def first_display_fails(instance: dict[str, Any]) -> bool:
-    """D (zᵀ ⊗ W) and vec(z D W) have different entries at the last sample (squared loss)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
-    x, z, y = X[-1], Z[-1], Y[-1]
-    q = [x[a] + sum(V[a][b] * z[b] for b in range(len(z))) for a in range(len(x))]
-    d = [2 * (sum(W[k][a] * q[a] for a in range(len(x))) - y[k]) for k in range(len(W))]
-    dw = [sum(d[k] * W[k][a] for k in range(len(W))) for a in range(len(x))]
-    return [z_b * e for z_b in z for e in dw] != [z_b * e for e in dw for z_b in z]
-
-
-def second_display_fails(instance: dict[str, Any]) -> bool:
-    """D ((x + V z)ᵀ ⊗ I) and vec((x + V z) D) have different entries at the last sample (squared loss)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
-    x, z, y = X[-1], Z[-1], Y[-1]
-    q = [x[a] + sum(V[a][b] * z[b] for b in range(len(z))) for a in range(len(x))]
-    d = [2 * (sum(W[k][a] * q[a] for a in range(len(x))) - y[k]) for k in range(len(W))]
-    return [q_a * d_k for q_a in q for d_k in d] != [q_a * d_k for d_k in d for q_a in q]
-
-
-def heavy_tail_breaks_eq_3(instance: dict[str, Any]) -> bool:
-    """b r < 1 <= b² r and v ≠ 0: E|z| < ∞ = E z², so (0, v) is a local minimum where L has no derivative."""
-    b, r = instance["base"], Fraction(instance["ratio"])
-    partial = sum(r ** (k - 1) * (1 - r) * b ** (2 * k) for k in range(1, 200))
-    return b * r < 1 and b * b * r >= 1 and partial > 100 and Fraction(instance["v"]) != 0
-
-
-def infinite_baseline(instance: dict[str, Any]) -> bool:
-    """E cosh(a z) for z ~ Laplace(1) is the integral of cosh(a t) e^(−t) over t > 0, infinite iff |a| >= 1."""
-    return abs(Fraction(instance["a"])) >= 1
-
-
-def no_improvement(instance: dict[str, Any]) -> bool:
-    """L equals the least squared loss on x, by Gauss elimination of the normal equations of both."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
-    p = number(instance["measure"]["weights"])[0]
-    m, dx, dz, dy = len(X), len(X[0]), len(Z[0]), len(W)
-    Q = [[X[i][a] + sum(V[a][b] * Z[i][b] for b in range(dz)) for a in range(dx)] for i in range(m)]
-    L = sum(
-        p[i] * (sum(W[k][a] * Q[i][a] for a in range(dx)) - Y[i][k]) ** 2 for i in range(m) for k in range(dy)
-    )
-    kept = []  # Gram-Schmidt: an orthogonal basis of the columns of X under the weights
-    for a in range(dx):
-        v = [X[i][a] for i in range(m)]
-        for u in kept:
-            c = sum(p[i] * u[i] * v[i] for i in range(m)) / sum(p[i] * u[i] ** 2 for i in range(m))
-            v = [v[i] - c * u[i] for i in range(m)]
-        if any(v):
-            kept.append(v)
-    on_x = sum(p[i] * Y[i][k] ** 2 for i in range(m) for k in range(dy))
-    for u in kept:
-        for k in range(dy):
-            on_x -= sum(p[i] * u[i] * Y[i][k] for i in range(m)) ** 2 / sum(
-                p[i] * u[i] ** 2 for i in range(m)
-            )
-    return L >= on_x
-
-
-def farther_yet_more_different(instance: dict[str, Any]) -> bool:
-    """The representation with the larger chordal distance from col X has the larger gap."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    def basis(columns):
-        kept = []
-        for v in columns:
-            for u in kept:
-                c = sum(a * b for a, b in zip(u, v)) / sum(a * a for a in u)
-                v = [b - c * a for a, b in zip(u, v)]
-            if any(v):
-                kept.append(v)
-        return kept
-
-    def project(kept, v):
-        out = [Fraction(0)] * len(v)
-        for u in kept:
-            c = sum(a * b for a, b in zip(u, v)) / sum(a * a for a in u)
-            out = [o + c * a for o, a in zip(out, u)]
-        return out
-
-    X, Y, Z, Z2 = (list(zip(*number(instance[k]))) for k in ("X", "Y", "Z", "Z2"))
-    on_x = basis([list(c) for c in X])
-    r = [b - a for a, b in zip(project(on_x, list(Y[0])), Y[0])]
-    found = []
-    for z in (Z, Z2):
-        on_z = basis([list(c) for c in z])
-        overlap = sum(sum(a * b for a, b in zip(u, project(on_x, u))) / sum(a * a for a in u) for u in on_z)
-        rest = basis([[b - a for a, b in zip(project(on_x, list(c)), c)] for c in z])
-        gap = sum(a * a for a in project(rest, r)) - sum(a * a for a in project(on_z, r))
-        found.append((len(on_z) - overlap, gap))
-    (near, near_gap), (far, far_gap) = sorted(found)
-    return near < far and far_gap > near_gap
-
-
-def value_without_average(instance: dict[str, Any]) -> bool:
-    """The squared residual of Y on [X Z] is not zero and m > 1, so dividing by m changes it."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    X, Z, Y = (number(instance[k]) for k in "XZY")
-    m, kept = len(X), []
-    for v in [list(c) for c in (*zip(*X), *zip(*Z))]:
-        for u in kept:
-            c = sum(a * b for a, b in zip(u, v)) / sum(a * a for a in u)
-            v = [b - c * a for a, b in zip(u, v)]
-        if any(v):
-            kept.append(v)
-    residual = Fraction(0)
-    for y in zip(*Y):
-        residual += sum(a * a for a in y)
-        residual -= sum(sum(a * b for a, b in zip(u, y)) ** 2 / sum(a * a for a in u) for u in kept)
-    return residual != residual / m
-
-
-def second_line_shape(instance: dict[str, Any]) -> bool:
-    """vec(ΦR − Y)ᵀ has m d_y entries and Φ has m rows: no product unless d_y = 1."""
-    m, d_y = len(instance["Y"]), len(instance["Y"][0])
-    return m * d_y != m
-
-
-def image_is_contained(instance: dict[str, Any]) -> bool:
-    """W V with W = R₁ (d_y × d_x) and V (d_x × d_z) is d_y × d_z, the shape of R₂, and min(d_y, d_x) > d_z."""
-    d_y, d_x, d_z = len(instance["R1"]), len(instance["R1"][0]), len(instance["R2"][0])
-    product = [[sum(Fraction(e) for e in row) for _ in range(d_z)] for row in instance["R1"]]  # V all ones
-    return min(d_y, d_x) > d_z and (len(product), len(product[0])) == (len(instance["R2"]), d_z)
-
-
-def weighted_loss_is_worse(instance: dict[str, Any]) -> bool:
-    """A strict local minimum of the label-weighted squared loss above a linear model on x (weight 3 where y = 0)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
-    p = number(instance["measure"]["weights"])[0]
-    m, dx, dz, dy = len(X), len(X[0]), len(Z[0]), len(W)
-    C = [[3 if Y[i][k] == 0 else 1 for k in range(dy)] for i in range(m)]
-    Q = [[X[i][a] + sum(V[a][b] * Z[i][b] for b in range(dz)) for a in range(dx)] for i in range(m)]
-    H = [[sum(W[k][a] * Q[i][a] for a in range(dx)) for k in range(dy)] for i in range(m)]
-    D = [[2 * C[i][k] * (H[i][k] - Y[i][k]) for k in range(dy)] for i in range(m)]
-    Gz = [[sum(p[i] * D[i][k] * Z[i][b] for i in range(m)) for b in range(dz)] for k in range(dy)]
-    in_W = [sum(p[i] * D[i][k] * Q[i][a] for i in range(m)) for k in range(dy) for a in range(dx)]
-    in_V = [sum(W[k][a] * Gz[k][b] for k in range(dy)) for a in range(dx) for b in range(dz)]
-    n, at = dy * dx + dx * dz, dy * dx
-    J = [[[Fraction(0)] * n for _ in range(dy)] for _ in range(m)]
-    for i in range(m):
-        for k in range(dy):
-            for a in range(dx):
-                J[i][k][k * dx + a] = Q[i][a]
-                for b in range(dz):
-                    J[i][k][at + a * dz + b] = W[k][a] * Z[i][b]
-    hess = [
-        [
-            sum(2 * C[i][k] * p[i] * J[i][k][s] * J[i][k][t] for i in range(m) for k in range(dy))
-            for t in range(n)
-        ]
-        for s in range(n)
-    ]
-    for k in range(dy):
-        for a in range(dx):
-            for b in range(dz):
-                hess[k * dx + a][at + a * dz + b] += Gz[k][b]
-                hess[at + a * dz + b][k * dx + a] += Gz[k][b]
-    for s in range(n):
-        if hess[s][s] <= 0:
-            return False
-        for t in range(s + 1, n):
-            f = hess[t][s] / hess[s][s]
-            hess[t] = [hess[t][j] - f * hess[s][j] for j in range(n)]
-    L = sum(p[i] * C[i][k] * (H[i][k] - Y[i][k]) ** 2 for i in range(m) for k in range(dy))
-    on_x = Fraction(0)  # d_x = 1: each output is fitted alone, by a weighted mean
-    for k in range(dy):
-        top = sum(p[i] * C[i][k] * X[i][0] * Y[i][k] for i in range(m))
-        bottom = sum(p[i] * C[i][k] * X[i][0] ** 2 for i in range(m))
-        r = top / bottom if bottom else Fraction(0)
-        on_x += sum(p[i] * C[i][k] * (r * X[i][0] - Y[i][k]) ** 2 for i in range(m))
-    return dx == 1 and not any(in_W) and not any(in_V) and L > on_x
-
-
 def gloss_is_void(instance: dict[str, Any]) -> bool:
     """No entry of the difference reaches a non-zero entry of M, yet it is not small against M: M = 0, D not."""
     small = Fraction(1, 10)
@@ -636,3 +403,165 @@ def index_before_the_first(instance: dict[str, Any]) -> bool:
     """The least width is d_0 and no other, p = 0 ≠ 1, and W̄_{p−1} does not exist."""
     widths = [len(instance["X"])] + [len(W) for W in instance["weights"]["tuple"]]
     return widths.index(min(widths)) == 0 and min(widths[1:]) > widths[0]
+
+
+def bad_minimum_in_spite_of_theorem_3_2(instance: dict[str, Any]) -> bool:
+    """Widths (1, k, 1, n), k >= 2, t = W₂W₁ = 0: f(s w') > f(0) near, 0 is no minimum of f, f(0) no minimal value.
+
+    f(s w') − f(0) = |s| φ(± w') + …: positive for all small s ≠ 0 and w' near w if φ(w) > 0 < φ(−w), or if φ = 0
+    and the second-order form is positive at w. All layers are vectors, so Theorem 3.2 asks only to replace zeros.
+    """
+
+    def number(rows):
+        return [[Fraction(e) for e in row] for row in rows]
+
+    W = [number(w) for w in instance["weights"]["tuple"]]
+    Y, C, A, B = (number(instance[k]) for k in ("targets", "absolute", "squares", "quartics"))
+    if len(W) != 3 or len(W[0]) < 2 or len(W[0][0]) != 1 or len(W[2][0]) != 1:
+        return False
+    n, t, w = len(Y), sum(a * b[0] for a, b in zip(W[1][0], W[0])), [row[0] for row in W[2]]
+    y, c, a, b = ([row[0] for row in part] for part in (Y, C, A, B))
+
+    def along(v):  # the exact first-order term of f(s v) − f(0), s > 0
+        total = Fraction(0)
+        for i in range(n):
+            if y[i] == 0:
+                total += c[i] * abs(v[i])
+            else:
+                sign = 1 if y[i] > 0 else -1
+                total += v[i] * (-sign * c[i] - 2 * a[i] * y[i] - 4 * b[i] * y[i] ** 3)
+        return total
+
+    units = [[s if i == j else 0 for i in range(n)] for j in range(n) for s in (1, -1)]
+    second = [a[i] + 6 * b[i] * y[i] ** 2 for i in range(n)]
+    flat = not any(along(v) for v in units)
+    rises = along(w) > 0 and along([-e for e in w]) > 0
+    if flat:
+        rises = sum(second[i] * w[i] ** 2 for i in range(n)) > 0
+    zero_is_minimal = not any(along(v) < 0 for v in units) and not (flat and any(e < 0 for e in second))
+    value = sum(c[i] * abs(y[i]) + a[i] * y[i] ** 2 + b[i] * y[i] ** 4 for i in range(n))
+    if any(e < 0 for e in c + a + b):  # minimal values exist only if every entry of f has a minimum
+        if any(c) or any((a[i] < 0 and b[i] <= 0) or (a[i] == 0 and b[i] < 0) for i in range(n)):
+            return t == 0 and rises and not zero_is_minimal and not any(c)
+        least = sum(-(a[i] ** 2) / (4 * b[i]) for i in range(n) if a[i] < 0)
+    else:
+        least = Fraction(0)
+    return t == 0 and rises and not zero_is_minimal and value != least
+
+
+def plain_sum_falls_for_ever(instance: dict[str, Any]) -> bool:
+    """Along W₂W₁ = s E_ij, (i, j) observed, the sum of the observed Y − W₂W₁ is a constant minus s."""
+    M = [[Fraction(e) for e in row] for row in instance["squares"]]
+    Y = [[Fraction(e) for e in row] for row in instance["targets"]]
+    pairs = [(i, j) for i in range(len(M)) for j in range(len(M[0])) if M[i][j]]
+    if not pairs:
+        return False
+
+    def value(s):
+        return sum(Y[i][j] - (s if (i, j) == pairs[0] else 0) for i, j in pairs)
+
+    return all(value(s + 1) == value(s) - 1 for s in range(20))
+
+
+def completion_has_a_bad_minimum(instance: dict[str, Any]) -> bool:
+    """A local minimum with f > 0 = min f: damped Newton steps from W, and then a proof in rationals.
+
+    With one entry of (a, b) held fixed (it scales with the others), at z: if ∇²f >= λ on the box |x − z| <= r and
+    |∇f(z)|₁ < λ r / 2, then f > f(z) on the boundary of the box, so that a minimum lies inside, and it is
+    at least f(z) − r |∇f(z)|₁. f here is half of Σ (a_i b_j − Y_ij)² over the observed entries.
+    """
+
+    def number(rows):
+        return [[Fraction(e) for e in row] for row in rows]
+
+    W = [number(w) for w in instance["weights"]["tuple"]]
+    Y, M = number(instance["targets"]), number(instance["squares"])
+    n, m = len(Y), len(Y[0])
+    if any(Y[0][0] * Y[i][j] != Y[i][0] * Y[0][j] for i in range(n) for j in range(m)):
+        return False  # not of rank one (Y[0][0] is not zero in these instances)
+    if Y[0][0] == 0 or len(W[-1][0]) != 1:
+        return False
+    between = Fraction(1)
+    for w in W[1:-1]:
+        between *= w[0][0]
+    x = [float(row[0]) for row in W[-1]] + [float(e * between) for e in W[0][0]]
+    seen = [(i, j, float(M[i][j]), float(Y[i][j])) for i in range(n) for j in range(m) if M[i][j]]
+
+    def eliminated(h, g):  # the solution of h x = g, or None unless h is positive definite
+        h, x, size = [row[:] for row in h], g[:], len(g)
+        for s in range(size):
+            if h[s][s] <= 0:
+                return None
+            for t in range(s + 1, size):
+                f = h[t][s] / h[s][s]
+                x[t] -= f * x[s]
+                h[t] = [h[t][j] - f * h[s][j] for j in range(size)]
+        for s in reversed(range(size)):
+            x[s] = (x[s] - sum(h[s][j] * x[j] for j in range(s + 1, size))) / h[s][s]
+        return x
+
+    def squared(x):
+        return sum(c * (x[i] * x[n + j] - y) ** 2 for i, j, c, y in seen)
+
+    damping = 1.0
+    for _ in range(120):
+        g, h = [0.0] * (n + m), [[0.0] * (n + m) for _ in range(n + m)]
+        for i, j, c, y in seen:
+            e = c * (x[i] * x[n + j] - y)
+            g[i] += e * x[n + j]
+            g[n + j] += e * x[i]
+            h[i][i] += c * x[n + j] ** 2
+            h[n + j][n + j] += c * x[i] ** 2
+            h[i][n + j] = h[n + j][i] = c * x[i] * x[n + j] + e
+        if max(abs(e) for e in g) < 1e-11:
+            break
+        for _ in range(60):
+            shifted = [[h[k][l] + (damping if k == l else 0.0) for l in range(n + m)] for k in range(n + m)]
+            step = eliminated(shifted, g)
+            there = None if step is None else [x[k] - step[k] for k in range(n + m)]
+            if there is not None and squared(there) <= squared(x):
+                break
+            damping *= 4
+        else:
+            break
+        x, damping = there, damping / 8
+    size = (sum(e * e for e in x[n:]) / (sum(e * e for e in x[:n]) or 1.0)) ** 0.25 or 1.0
+    a, b = [e * size for e in x[:n]], [e / size for e in x[n:]]
+    z = [Fraction(e) for e in a + b]
+    fixed = max(range(n + m), key=lambda k: abs(z[k]))
+    free = [k for k in range(n + m) if k != fixed]
+
+    def slopes(z):
+        g = [Fraction(0)] * (n + m)
+        for i in range(n):
+            for j in range(m):
+                e = M[i][j] * (z[i] * z[n + j] - Y[i][j])
+                g[i] += e * z[n + j]
+                g[n + j] += e * z[i]
+        return [g[k] for k in free]
+
+    def curvature(z, shift):
+        h = [[Fraction(0)] * (n + m) for _ in range(n + m)]
+        for i in range(n):
+            for j in range(m):
+                h[i][i] += M[i][j] * z[n + j] ** 2
+                h[n + j][n + j] += M[i][j] * z[i] ** 2
+                h[i][n + j] = h[n + j][i] = M[i][j] * (2 * z[i] * z[n + j] - Y[i][j])
+        return [[h[k][l] - (shift if k == l else 0) for l in free] for k in free]
+
+    z = [Fraction(round(e * 2**40), 2**40) for e in z]
+    for _ in range(4):
+        step = eliminated(curvature(z, 0), slopes(z))
+        if step is None:
+            return False
+        for k, e in zip(free, step):
+            z[k] = Fraction(round((z[k] - e) * 2**140), 2**140)
+    if z[fixed] == 0:
+        return False
+    r, lam = Fraction(1, 2**50), Fraction(1, 2**20)
+    size = max(abs(e) for e in z) + 1
+    drift = 8 * (n + m) * max(max(row) for row in M) * size * r  # bounds |∇²f(x) − ∇²f(z)| on the box
+    first = sum(abs(e) for e in slopes(z))
+    value = sum(M[i][j] * (z[i] * z[n + j] - Y[i][j]) ** 2 for i in range(n) for j in range(m)) / 2
+    strictly = eliminated(curvature(z, lam + drift), slopes(z)) is not None
+    return strictly and first < lam * r / 2 and value - r * first > 0
