@@ -580,7 +580,7 @@ def in_window(problem: DeepLinearProblem) -> bool:
     HOLDS,
     realizable_minima(threshold="d_p", full_layers=True, x="any", y="any"),
     conclude=lambda p: any_data(p),
-    examples=150,
+    examples=400,
     needs=30,
     note="superfluous if rank(YX^T) >= d_p",
 )

@@ -60,6 +60,8 @@ from verify.oracles.rank_constrained import (
 )
 from verify.papers import LK17
 
+deep_saddles = planted_critical_problems(deep, inputs="full", targets="full", residual="solved")
+"""Where non-strict saddles are: three layers or more."""
 kinds = {
     **KINDS,
     "rank Y X^T < d_p": CLASSES["rank Y X^T < d_p"],
@@ -84,7 +86,7 @@ def rank_is_full_at_minima(p):
     says=r"F(\bar W_H \cdots \bar W_1) \text{ is the value of a local minimum of (2)}",
     assumes={"A1": X_FULL, "A2": Y_FULL, "A3": MINIMUM},
 )
-@printed(HOLDS, every_critical, examples=100, reaches=kinds)
+@printed(HOLDS, every_critical | deep_saddles, examples=150, reaches=kinds)
 @drop(
     "A1",
     HOLDS,
@@ -273,7 +275,7 @@ def smallest_sum(p):
     says=r"\text{every local minimum of (1) is a global minimum}",
     assumes={"A1": X_FULL, "A2": Y_FULL, "local minimum": MINIMUM},
 )
-@printed(HOLDS, every_critical, examples=100, reaches=kinds)
+@printed(HOLDS, every_critical | deep_saddles, examples=150, reaches=kinds)
 @drop(
     "A1",
     HOLDS,
