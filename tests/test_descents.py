@@ -32,9 +32,7 @@ def data(widths, m, count, seed=0):
 
 
 def problem(X, Y, weights, i):
-    return DeepLinearProblem(
-        weights=tuple(matrix(w[i]) for w in weights), X=matrix(X[i]), Y=matrix(Y[i])
-    )
+    return DeepLinearProblem(weights=tuple(matrix(w[i]) for w in weights), X=matrix(X[i]), Y=matrix(Y[i]))
 
 
 def as_fraction(value):
@@ -132,7 +130,7 @@ def residual_of(widths):
     return residual
 
 
-DERIVED = [((3, 2, 4, 2), 5), ((2, 3, 2), 2), ((2, 2), 3), ((2, 1, 2, 1, 2), 3)]
+DERIVED = [((3, 2, 4, 2), 5), ((2, 3, 2), 2), ((2, 2), 3), ((2, 1, 2, 1, 2), 2)]
 
 
 @pytest.mark.parametrize(("widths", "m"), DERIVED)
@@ -147,10 +145,8 @@ def test_derivatives_and_steps_are_those_of_torch_func(widths, m):
 
     args = (p, here.x, here.y)
     gradient = torch.func.vmap(torch.func.grad(half))(*args)
-    hessian = torch.func.vmap(torch.func.hessian(half))(*args)
     jacobian = torch.func.vmap(torch.func.jacfwd(residual))(*args)
     torch.testing.assert_close(flat(here.gradient), gradient, rtol=1e-11, atol=1e-11)
-    torch.testing.assert_close(here.hessian(), hessian, rtol=1e-11, atol=1e-11)
     eye, mu = torch.eye(p.shape[1], dtype=torch.float64), torch.full((len(p),), 0.3, dtype=torch.float64)
 
     step, predicted, sound = here.gauss_newton(mu)
@@ -161,12 +157,76 @@ def test_derivatives_and_steps_are_those_of_torch_func(widths, m):
     decrease = here.value - 0.5 * model.square().sum(1) - 0.15 * expected.square().sum(1)
     torch.testing.assert_close(predicted - 0.15 * expected.square().sum(1), decrease, rtol=1e-8, atol=1e-8)
 
-    for damping in (1.0, 1000.0):
-        step, _, definite = here.newton(torch.full_like(mu, damping))
-        damped = hessian + damping * eye
-        assert (definite == (torch.linalg.eigvalsh(damped)[:, 0] > 0)).all()
-        exact = -torch.linalg.solve(damped, gradient)
-        torch.testing.assert_close(flat(step)[definite], exact[definite], rtol=1e-8, atol=1e-9)
+
+NARROW = [
+    ((5, 4, 2, 4), 15, 2),
+    ((3, 1, 3), 9, 1),
+    ((4, 2, 4), 3, 1),
+    ((4, 3, 2, 2, 3, 5), 8, 2),
+    ((3, 1, 2, 2), 3, 1),
+]
+
+
+@pytest.mark.parametrize("damping", [0.1, 30.0])
+@pytest.mark.parametrize(("widths", "m", "p"), NARROW)
+def test_newton_steps_are_those_of_torch_func_for_the_projected_loss(widths, m, p, damping):
+    """The loss left by the best B as a function of the row space of Z_p = T'Q', differentiated at Q."""
+    import torch
+
+    r = widths[p]
+    X, Y = (torch.from_numpy(a) for a in data(widths, m, 6, 3))
+    # one QR of the data, as the descent does it, would leave min(d_0, m) columns
+    X, Y = X[:, :, : min(m, widths[0])].contiguous(), Y[:, :, : min(m, widths[0])].contiguous()
+    rng = np.random.default_rng(3)
+    here = descents._Rows(
+        X, Y, [torch.from_numpy(rng.standard_normal((6, b, a))) for a, b in pairwise(widths)]
+    )
+    assert here.narrow == p
+    here.damping = torch.full_like(here.value, damping)
+    step, predicted, _, saddle = here.newton()
+    assert all((s == 0).all() for s in step[1:-1])
+    after = descents._Rows(X, Y, [w + s for w, s in zip(here.weights, step, strict=True)])
+    k = X.shape[2]
+    for i in range(6):
+        y, z = Y[i], here.below[p][i]
+
+        def projected(v, y=y):
+            v = v.reshape(k, r)
+            return 0.5 * (y - y @ v @ torch.linalg.inv(v.mT @ v) @ v.mT).square().sum()
+
+        q, t = torch.linalg.qr(z.mT)
+        across = torch.linalg.svd(q)[0][:, r:].numpy()
+        basis = torch.from_numpy(np.kron(across, np.eye(r)))
+        g = basis.mT @ torch.func.grad(projected)(q.flatten())
+        h = basis.mT @ torch.func.hessian(projected)(q.flatten()) @ basis
+        h = h + max(damping, 1.0) * g.norm() * torch.eye(len(g), dtype=y.dtype)
+        least = float(torch.linalg.eigvalsh(h)[0])
+        assert bool(saddle[i]) == (least <= 0)
+        if least <= 0:
+            h = h - 2 * least * torch.eye(len(g), dtype=y.dtype)
+        turn = basis @ -torch.linalg.solve(h, g)
+        there = z + t.mT @ turn.reshape(k, r).mT
+        torch.testing.assert_close(after.below[p][i], there, rtol=1e-7, atol=1e-8)
+        value = projected(torch.linalg.qr(there.mT)[0].flatten())
+        torch.testing.assert_close(after.value[i], value, rtol=1e-7, atol=1e-8)
+        model = projected(q.flatten()) + 0.5 * (basis.mT @ turn) @ g
+        torch.testing.assert_close(predicted[i], here.value[i] - model, rtol=1e-7, atol=1e-8)
+
+
+def test_a_descent_that_starts_near_a_strict_saddle_leaves_it():
+    """Started where the bottleneck keeps the second singular value, almost exactly."""
+    Y = np.tile(np.diag([3.0, 2.0]), (20, 1, 1))
+    X = np.tile(np.eye(2), (20, 1, 1))
+    rng = np.random.default_rng(0)
+    off = 1e-6 * rng.standard_normal((20, 1))
+    starts = (
+        np.stack([off, np.ones((20, 1))], axis=2) * np.sqrt(2.0),
+        np.stack([off, np.ones((20, 1))], axis=1) * np.sqrt(2.0),
+    )
+    found = find_deep_linear_minima(X, Y, (2, 1, 2), seed=0, starts=starts)
+    assert found.stopped.all()
+    assert (found.gap <= 1e-12).all()
+    assert (found.iterations <= 60).all()
 
 
 @pytest.mark.parametrize(("widths", "m"), DERIVED)
@@ -209,9 +269,7 @@ def test_saddles_and_ordinary_points_get_no_certificate():
         # a minimum, R = 0, where the rank of the derivative is not constant
         DeepLinearProblem(weights=(zero, zero), X=one, Y=zero),
         # keeps the smaller of two singular values through a bottleneck
-        DeepLinearProblem(
-            weights=(matrix([[0, 1]]), matrix([[0], [1]])), X=eye, Y=matrix([[2, 0], [0, 1]])
-        ),
+        DeepLinearProblem(weights=(matrix([[0, 1]]), matrix([[0], [1]])), X=eye, Y=matrix([[2, 0], [0, 1]])),
     ]
     assert [certify_deep_linear_minimum(p) for p in cases] == [None] * 5
     still = DeepLinearProblem(weights=(zero, one), X=one, Y=zero)  # R = 0 again, and the rank is constant

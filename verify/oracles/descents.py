@@ -74,8 +74,10 @@ def find_deep_linear_minima(
         (Σ_i B_i B_iᵀ ⊗ Z_{i−1}ᵀ Z_{i−1} + ν ‖∇‖ I) Λ = E,   ΔW_i = −B_iᵀ Λ Z_{i−1}ᵀ,
 
     Z_i = W_i ⋯ W₁ X̂, B_i = W_H ⋯ W_{i+1}: no Jacobian is formed, and the directions in which the product does
-    not change (at least d_j² for every hidden layer) are never seen. Where a residual remains (a bottleneck)
-    Gauss-Newton would be linear, and the Hessian, with the same damping, takes over.
+    not change (at least d_j² for every hidden layer) are never seen. Where a residual remains (an inner
+    bottleneck d_p < min(d_H, k)) Gauss-Newton would be linear, and Newton's method takes over, in the d_p k
+    coordinates that matter: the row space of Z_p, with W_H the best for it (variable projection). A step
+    longer than W₁ or W_H itself is not taken: large weights would end with a large ``gradient_noise``.
 
     A row stops when ‖∇‖ is below its own rounding error (see ``gradient_noise``) or after ``iterations``.
     A descent that dies on a plateau has a large gap and is *not* a counterexample: floats never refute.
@@ -93,7 +95,8 @@ def find_deep_linear_minima(
     routine. L* is off by D η + η² / 2, η the sum of both, and the gap by the sum of all.
 
     Raises ``TypeError`` and ``ValueError`` at the door, ``ValueError`` for a device that is not there.
-    Source of the damping: Yamashita and Fukushima (2001), quadratic although minima form manifolds.
+    Source of the damping: Yamashita and Fukushima (2001), quadratic although minima form manifolds; of the
+    projection: Golub and Pereyra (1973).
     """
     X = door("X", X, (None, None, None), "B x d_0 x m")
     Y = door("Y", Y, (X.shape[0], None, X.shape[2]), "B x d_H x m")
@@ -196,7 +199,7 @@ def _tail(a: Floats, rank: int) -> tuple[Floats, Floats]:
 def _descend(
     X: Floats, Y: Floats, W: list[Floats], *, iterations: int, chunk: int, device: Any
 ) -> tuple[list[Floats], NDArray[np.int64], Truths]:
-    """Levenberg-Marquardt, then Newton, on ½ ‖W_H ⋯ W₁ X − Y‖² for every instance.
+    """Levenberg-Marquardt, then Newton at an inner bottleneck, on ½ ‖W_H ⋯ W₁ X − Y‖² for every instance.
 
     Only the active rows exist: those that stop are written out by index and replaced by waiting ones.
     """
@@ -240,17 +243,36 @@ class _Rows:
         import torch
 
         self.x, self.y, self.weights = x, y, weights
+        inner = [w.shape[1] for w in weights[:-1]]
+        bottleneck = bool(inner) and min(inner) < min(y.shape[1], x.shape[2])
+        self.narrow = inner.index(min(inner)) + 1 if bottleneck else 0  # p, or 0: none inside
+        self.inverse = x.mT
+        if bottleneck:
+            q, t = torch.linalg.qr(x)  # compressed data have no more columns than rows
+            self.inverse = torch.linalg.solve_triangular(t, q.mT, upper=True)
         self.y_norm = y.square().sum((1, 2)).sqrt()
         self.evaluate()
         self.damping = torch.ones_like(self.value)
         self.predicted = self.value.clone()
         self.age = torch.zeros(len(x), dtype=torch.int64, device=x.device)
 
-    _PARTS = ("x", "y", "y_norm", "residual", "value", "gradient_norm", "damping", "predicted", "age")
+    _PARTS = (
+        "x",
+        "y",
+        "inverse",
+        "y_norm",
+        "residual",
+        "value",
+        "gradient_norm",
+        "damping",
+        "predicted",
+        "age",
+    )
     _LISTS = ("weights", "below", "above", "gradient")
 
     def _mapped(self, apply: Any) -> _Rows:
         new = object.__new__(_Rows)
+        new.narrow = self.narrow
         for name in self._PARTS:
             setattr(new, name, apply(name, None))
         for name in self._LISTS:
@@ -302,12 +324,11 @@ class _Rows:
         import torch
 
         count, d_h, k = self.residual.shape
-        z = self.below[-1]
-        eye = torch.eye(d_h, dtype=z.dtype, device=z.device)
-        m = eye[:, None, :, None] * (z.mT @ z)[:, None, :, None, :]
-        for b, z in zip(self.above, self.below[:-1], strict=True):
-            m = m + (b @ b.mT)[:, :, None, :, None] * (z.mT @ z)[:, None, :, None, :]
-        m = m.reshape(count, d_h * k, d_h * k)
+        eye = torch.eye(d_h, dtype=self.x.dtype, device=self.x.device).expand(count, d_h, d_h)
+        left = torch.stack([*(b @ b.mT for b in self.above), eye], dim=3)
+        right = torch.stack([z.mT @ z for z in self.below], dim=1)
+        m = left.flatten(1, 2) @ right.flatten(2)
+        m = m.reshape(count, d_h, d_h, k, k).transpose(2, 3).reshape(count, d_h * k, d_h * k)
         m.diagonal(dim1=1, dim2=2).add_(mu[:, None])
         factor, info = torch.linalg.cholesky_ex(m)
         dual = torch.cholesky_solve(self.residual.reshape(count, -1, 1), factor).reshape(count, d_h, k)
@@ -316,75 +337,87 @@ class _Rows:
         predicted = self.value - 0.5 * mu**2 * dual.square().sum((1, 2))
         return step, predicted, info == 0
 
-    def hessian(self) -> Any:
-        """∇²f, layer by layer, each row by row: Jᵀ J and blocks (B_iᵀ E Z_{j−1}ᵀ) ⊗ (W_{i−1} ⋯ W_{j+1})."""
+    def newton(self) -> tuple[list[Any], Any, Any, Any]:
+        """Newton's step in the row space of Z_p, its predicted decrease, where it is sound, where it is bent.
+
+        Let Z_pᵀ = Q T (QR). The best B in f = ½ ‖B Tᵀ Qᵀ − Y‖² has B Tᵀ = C = Y Q; with P = Y − C Qᵀ it
+        leaves ½ ‖P‖², a function on the Grassmann manifold of the spans of Q. Its Newton step is the turn
+        Q + D, QᵀD = 0, with D CᵀC − PᵀP D + μ D = PᵀC, μ = max(ν, 1) ‖PᵀC‖. Where the least eigenvalue λ of
+        these equations is not positive (bent), μ is raised by 2 |λ|: a descent direction, which leaves a
+        saddle geometrically. The turn is made by W₁, and W_H makes B the best one for the turned span: the
+        other layers stay.
+        """
         import torch
 
-        count, d_h, k = self.residual.shape
-        eye = torch.eye(d_h, dtype=self.x.dtype, device=self.x.device).expand(count, d_h, d_h)
-        above = [*self.above, eye]
-        jacobian = torch.cat(
-            [
-                (b[:, :, None, :, None] * z.mT[:, None, :, None, :]).reshape(count, d_h * k, -1)
-                for b, z in zip(above, self.below, strict=True)
-            ],
-            dim=2,
+        p = self.narrow
+        weights, y = self.weights, self.y
+        q, t = torch.linalg.qr(self.below[p].mT)
+        c = y @ q
+        left = y - c @ q.mT
+        pull, outer = left.mT @ c, left.mT @ left
+        count, k, r = pull.shape
+        eye_k, eye_r = (torch.eye(n, dtype=y.dtype, device=y.device) for n in (k, r))
+        m = eye_k[:, None, :, None] * (c.mT @ c)[:, None, :, None, :]
+        m = (m - outer[:, :, None, :, None] * eye_r[:, None, :]).reshape(count, k * r, k * r)
+        m.diagonal(dim1=1, dim2=2).add_(
+            (self.damping.clamp(min=1) * pull.square().sum((1, 2)).sqrt())[:, None]
         )
-        h = jacobian.mT @ jacobian
-        at = [0]
-        for w in self.weights:
-            at.append(at[-1] + w.shape[1] * w.shape[2])
-        for i in range(1, len(self.weights)):
-            pulled, between = above[i].mT @ self.residual, None
-            for j in range(i - 1, -1, -1):
-                # W_i[a, b] and W_j[c, e]: (B_iᵀ E Z_{j−1}ᵀ)[a, e] (W_{i−1} ⋯ W_{j+1})[b, c]
-                left = pulled @ self.below[j].mT
-                if between is None:
-                    n = self.weights[j].shape[1]
-                    between = torch.eye(n, dtype=self.x.dtype, device=self.x.device).expand(count, n, n)
-                block = left[:, :, None, None, :] * between[:, None, :, :, None]
-                block = block.reshape(count, at[i + 1] - at[i], at[j + 1] - at[j])
-                h[:, at[i] : at[i + 1], at[j] : at[j + 1]] += block
-                h[:, at[j] : at[j + 1], at[i] : at[i + 1]] += block.mT
-                between = between @ self.weights[j]
-        return h
+        factor, info = torch.linalg.cholesky_ex(m)
+        saddle = info != 0
+        bent = saddle.nonzero()[:, 0]
+        if len(bent):
+            shifted = m[bent]
+            least = torch.linalg.eigvalsh(torch.nan_to_num(shifted, posinf=0.0, neginf=0.0))[:, 0]
+            shifted.diagonal(dim1=1, dim2=2).add_(2 * least.abs()[:, None])
+            factor[bent], info[bent] = torch.linalg.cholesky_ex(shifted)
+        turn = torch.cholesky_solve(pull.reshape(count, -1, 1), factor).reshape(count, k, r)
+        moved = self.above[p - 1] @ t.mT - c
+        predicted = 0.5 * (moved.square().sum((1, 2)) + (pull * turn).sum((1, 2)))
 
-    def newton(self, mu: Any) -> tuple[list[Any], Any, Any]:
-        """−(∇²f + μ)⁻¹ ∇f, its predicted decrease, and where the matrix was positive definite."""
-        import torch
-
-        h = self.hessian()
-        h.diagonal(dim1=1, dim2=2).add_(mu[:, None])
-        factor, info = torch.linalg.cholesky_ex(h)
-        flat = torch.cat([g.flatten(1) for g in self.gradient], dim=1)
-        step = -torch.cholesky_solve(flat[:, :, None], factor)[:, :, 0]
-        predicted = 0.5 * (mu * step.square().sum(1) - (flat * step).sum(1))
-        sizes = [w.shape[1] * w.shape[2] for w in self.weights]
-        parts = [s.reshape(w.shape) for s, w in zip(step.split(sizes, dim=1), self.weights, strict=True)]
-        return parts, predicted, info == 0
+        best = torch.linalg.solve_ex(eye_r + turn.mT @ turn, c + left @ turn, left=False)[0]
+        best = torch.linalg.solve_triangular(t.mT, best, upper=False, left=False)
+        first, last = t.mT @ turn.mT @ self.inverse, best - self.above[p - 1]
+        if p > 1:
+            middle = weights[1]
+            for w in weights[2:p]:
+                middle = w @ middle
+            first = middle.mT @ torch.linalg.solve_ex(middle @ middle.mT, first)[0]
+        if p < len(weights) - 1:
+            middle = weights[p]
+            for w in weights[p + 1 : -1]:
+                middle = w @ middle
+            last = torch.linalg.solve_ex(middle.mT @ middle, last, left=False)[0] @ middle.mT
+        near = (info == 0) & (predicted > 0)  # no layer moves by more than its own size
+        for w, s in ((weights[0], first), (weights[-1], last)):
+            near &= s.square().sum((1, 2)) <= w.square().sum((1, 2))
+        return [first, *(torch.zeros_like(w) for w in weights[1:-1]), last], predicted, near, saddle
 
     def iterate(self) -> None:
         """One trial step for every row, accepted or not.
 
         Near the end the value cannot judge: once the predicted decrease is below 32 u f, the rounding noise
-        of f, a step is accepted by the norm of the gradient. The Hessian replaces Gauss-Newton only where the
-        gradient is small and the last prediction left more than nine tenths of f. The numbers steer the speed
-        only.
+        of f, a step is accepted by the norm of the gradient, except that this may grow near a saddle. Newton
+        replaces Gauss-Newton only at an inner bottleneck where the last prediction left more than nine tenths
+        of f, and where its step is sound. The numbers steer the speed only.
         """
         import torch
 
         f, g = self.value, self.gradient_norm
-        mu = self.damping * g
-        steep = self.scale()
-        curved = (g < _CURVED * steep) & (self.predicted < 0.1 * f)
-        which = curved.nonzero()[:, 0]
-        if len(which) < len(curved):
-            step, predicted, sound = self.gauss_newton(mu)
-        else:
-            step, predicted, sound = [torch.zeros_like(w) for w in self.weights], f.clone(), curved.clone()
+        step, predicted = [torch.zeros_like(w) for w in self.weights], f.clone()
+        sound, saddle = torch.zeros_like(f, dtype=torch.bool), torch.zeros_like(f, dtype=torch.bool)
+        if self.narrow:
+            which = (self.predicted < _CURVED * f).nonzero()[:, 0]
+            if len(which):
+                newton, decrease, definite, saddle[which] = self.only(which).newton()
+                for s, n in zip(step, newton, strict=True):
+                    s[which] = n
+                predicted[which], sound[which] = decrease, definite
+        saddle &= sound
+        which = (~sound).nonzero()[:, 0]
         if len(which):
-            newton, decrease, definite = self.only(which).newton(mu[which])
-            for s, n in zip(step, newton, strict=True):
+            rows = self.only(which) if len(which) < len(f) else self
+            gauss, decrease, definite = rows.gauss_newton(rows.damping * rows.gradient_norm)
+            for s, n in zip(step, gauss, strict=True):
                 s[which] = n
             predicted[which], sound[which] = decrease, definite
         before = self.only(slice(None))
@@ -396,7 +429,8 @@ class _Rows:
         self.evaluate()
         blind = predicted <= 32 * _U * f
         ratio = (f - self.value) / predicted
-        accepted = sound & torch.where(blind, self.gradient_norm < g, ratio > 1e-4)
+        calmer = (self.gradient_norm < g) | (saddle & (self.value <= f + 32 * _U * f))
+        accepted = sound & torch.where(blind, calmer, ratio > 1e-4)
         refused = (~accepted).nonzero()[:, 0]
         if len(refused):
             for name in ("residual", "value", "gradient_norm"):
@@ -414,7 +448,7 @@ class _Rows:
 
 
 # Chosen by measurement; they steer the speed only.
-_CURVED, _EASE, _RAISE, _LEAST_DAMPING = 1e-3, 3.0, 6.0, 0.1
+_CURVED, _EASE, _RAISE, _LEAST_DAMPING = 0.1, 3.0, 6.0, 0.1
 
 
 # --- certificates ------------------------------------------------------------------------------------------
@@ -428,9 +462,7 @@ class _Layers:
         self.at = [0]
         for a, b in pairwise(d):
             self.at.append(self.at[-1] + a * b)
-        self.weights = [
-            arb_mat(d[i + 1], d[i], flat[self.at[i] : self.at[i + 1]]) for i in range(len(d) - 1)
-        ]
+        self.weights = [arb_mat(d[i + 1], d[i], flat[self.at[i] : self.at[i + 1]]) for i in range(len(d) - 1)]
         self.below = [_identity(d[0])]
         for w in self.weights:
             self.below.append(w * self.below[-1])
