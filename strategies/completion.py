@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 from strategies.deep_linear import DeepLinearProblem
 from strategies.instance import instance
 from strategies.matrices import identity, matrices, matrices_of_rank, null_space, zeros
-from strategies.numbers import among, between
+from strategies.numbers import among, between, integers
 
-__all__ = ["EntrywiseProblem", "completions", "plain_sums", "planted_entrywise_points", "thin_chains"]
+__all__ = [
+    "EntrywiseProblem",
+    "cyclic_completions",
+    "full_completions",
+    "plain_sums",
+    "planted_entrywise_points",
+    "split_completions",
+    "thin_chains",
+]
 
 
 @instance
@@ -70,24 +78,24 @@ def thin_chains(
     ``loss`` "absolute" is Σ c|e| with c in {1, 2}, "squares" Σ a e² with a in −2 … 2, "convex" Σ a e² + b e⁴
     with a, b >= 0, "any" the first or second. All weights and Y are small integers, Y = 0 for half
     of the squares; ``fitted`` makes Y = R.
-    Shrinks to n = 1 and zeros.
+    Shrinks to n = 2 and zeros: n = 1 restricts nothing.
     """
-    n, k = draw(among(1, 2, 3, 2)), draw(among(*middle))
+    n, k = draw(among(2, 2, 2, 1, 3)), draw(among(*middle))
     if loss == "any":
         loss = draw(among("absolute", "squares"))
     low, high = (1, 2) if loss == "absolute" else (-2, 2) if loss == "squares" else (0, 2)
-    main = draw(matrices(n, 1, between(low, high)))
-    none = zeros(n, 1)
-    quartics = draw(matrices(n, 1, between(0, 1))) if loss == "convex" else none
-    weights = [draw(matrices(n, 1, between(-1, 1)))]
-    if k:
-        weights = [draw(matrices(k, 1, between(-1, 1))), draw(matrices(1, k, between(-1, 1))), *weights]
-    else:
-        weights = [draw(matrices(1, 1, between(-1, 1))), *weights]
+
+    def column(size: int, low: int, high: int) -> fmpq_mat:  # of three entries, so that sizes shrink alone
+        return fmpq_mat(size, 1, draw(matrices(3, 1, between(low, high))).entries()[:size])
+
+    main, last, none = column(n, low, high), column(n, -1, 1), zeros(n, 1)
+    quartics = column(n, 0, 1) if loss == "convex" else none
+    outer = [column(k, -1, 1), column(k, -1, 1).transpose()] if k else [column(1, -1, 1)]
+    weights = (*outer, last)
     around = 0 if loss == "squares" and draw(among(True, False)) else 1
-    targets = _bare(tuple(weights)).R if fitted else draw(matrices(n, 1, between(-around, around)))
+    targets = _bare(weights).R if fitted else column(n, -around, around)
     return EntrywiseProblem(
-        weights=tuple(weights), targets=targets, absolute=main if loss == "absolute" else none,
+        weights=weights, targets=targets, absolute=main if loss == "absolute" else none,
         squares=none if loss == "absolute" else main, quartics=quartics,
     )  # fmt: skip
 
@@ -175,43 +183,90 @@ def _critical_slopes(p: DeepLinearProblem, observed: Sequence[int | fmpq]) -> fm
 
 @cache
 @st.composite
-def completions(
-    draw: st.DrawFn, observed: str = "blocks", depth: int = 2, noise: bool = False, twist: bool = True
+def split_completions(
+    draw: st.DrawFn, depth: int = 2, most: int = 3, all_but_one: bool = False, noise: bool = False
 ) -> EntrywiseProblem:
-    """Completions of a positive rank-one matrix Y = u vᵀ, started where the sign of one block of u and v is
-    wrong.
+    """Completions of Y = u vᵀ, started at R = a bᵀ with a_i ≠ 0 only where u_i = 0 and b_j ≠ 0 only where
+    v_j = 0.
 
-    Two groups of rows and of columns; the diagonal blocks are observed (but for few entries) and, of the
-    others, one entry each and few more (``observed`` "full": all entries). At the start the diagonal blocks
-    are exact and the rest has the wrong sign: few residuals hold the point, many resist. The lines of the
-    entries between the blocks are mostly the light ones, u_i = v_j = 1. ``noise`` adds a drawn matrix to Y,
-    which then has no low rank. ``twist`` False starts at the solution (u, v) itself; ``depth`` H puts H − 2
-    scalar layers 1 between. Shrinks to two rows, two columns and ones.
+    At most ``most`` rows and columns; the entries of u, v are 1 … 3, those of a, b between −3 and 3. Where R
+    may differ from zero few entries are observed, elsewhere most are; ``all_but_one`` misses just one entry
+    of that block. ``noise`` adds a drawn matrix to Y where it is not observed, which then has no low rank.
+    ``depth`` H puts H − 2 scalar layers 1 between. Shrinks to two rows, two columns, Y = E_11 and R = 4
+    E_22.
+    """
+    n, m = draw(between(2, most)), draw(between(2, most))
+    k, l = (n - 1, m - 1) if all_but_one else (draw(between(1, n - 1)), draw(between(1, m - 1)))
+    u, v = (draw(matrices(size, 1, among(1, 2, 3, 1))).entries() for size in (n, m))
+    a, b = (draw(matrices(size, 1, among(2, 1, 3, 1))).entries() for size in (n, m))
+    signs = draw(matrices(n + m, 1, among(1, 1, -1))).entries()
+    few = zeros(n, m) if all_but_one else draw(matrices(n, m, among(*[0] * 11, 1)))
+    last = [a[i] * signs[i] if i >= k else fmpq(0) for i in range(n)]
+    first = [b[j] * signs[n + j] if j >= l else fmpq(0) for j in range(m)]
+    mask, Y = zeros(n, m), zeros(n, m)
+    for i in range(n):
+        for j in range(m):
+            mask[i, j] = int((i < k or j < l) != bool(few[i, j]))
+            Y[i, j] = u[i] * v[j] if i < k and j < l else 0
+            if noise and not mask[i, j]:
+                Y[i, j] = Y[i, j] + draw(integers())
+    return _completion(first, last, depth=depth, Y=Y, mask=mask)
+
+
+@cache
+@st.composite
+def cyclic_completions(draw: st.DrawFn) -> EntrywiseProblem:
+    """Completions of a positive rank-one matrix Y = u vᵀ of size 3 or 4, started at a point with two wrong
+    signs.
+
+    Observed are the entries (i, i) and (i, i + 1) modulo the size, one cycle through all lines, and few
+    more. R = ± Y at the start, with the minus on two of the observed entries: on a cycle their number is
+    even, so that neither can turn alone. One of the two is light, u_1 = v_1 = 1, as are the u_i of the rows
+    between; all others are 3 … 5. Shrinks to 3 × 3 and the least of these numbers.
+    """
+    n = draw(among(3, 4))
+    k = draw(between(1, n - 2))
+    u = [fmpq(1 if i <= k else draw(between(3, 5))) for i in range(n)]
+    v = [fmpq(1 if j == 0 else draw(between(3, 5))) for j in range(n)]
+    few = draw(matrices(n, n, among(*[0] * 11, 1)))
+    mask = fmpq_mat(n, n, [int(j in (i, (i + 1) % n) or bool(few[i, j])) for i in range(n) for j in range(n)])
+    last = [-u[i] if i < k else u[i] for i in range(n)]
+    first = [-v[j] if 1 <= j <= k else v[j] for j in range(n)]
+    return _completion(first, last, Y=fmpq_mat(n, 1, u) * fmpq_mat(1, n, v), mask=mask)
+
+
+@cache
+@st.composite
+def full_completions(
+    draw: st.DrawFn, depth: int = 2, noise: bool = False, twist: bool = True
+) -> EntrywiseProblem:
+    """Positive rank-one matrices Y = u vᵀ, all of whose entries are observed, started with wrong signs.
+
+    Two groups of rows and of columns: at the start R has the wrong sign where a row and a column of
+    different groups meet. ``noise`` adds a drawn matrix to Y, which then has no low rank. ``twist`` False
+    starts at the solution (u, v) itself; ``depth`` H puts H − 2 scalar layers 1 between. Shrinks to two
+    rows, two columns and ones.
     """
     heights = draw(among(1, 2, 2, 3)), draw(among(1, 2, 2, 3))
     breadths = draw(among(1, 2, 2, 3)), draw(among(1, 2, 2, 3))
     n, m = sum(heights), sum(breadths)
-    u, v = (draw(matrices(6, 1, among(1, 2, 3, 4, 5))) for _ in range(2))
-    i, j = draw(between(0, heights[0] - 1)), heights[0] + draw(between(0, heights[1] - 1))
-    k, l = draw(between(0, breadths[0] - 1)), breadths[0] + draw(between(0, breadths[1] - 1))
-    for line, at in ((u, i), (u, j), (v, k), (v, l)):
-        line[at, 0] = draw(among(1, 1, 1, 1, 1, 1, 2, 3))
-    few = draw(matrices(6, 6, among(*[0] * 23, 1)))  # taken away inside, added outside
-    mask, Y = zeros(n, m), zeros(n, m)
-    for r in range(n):
-        for s in range(m):
-            inside = (r < heights[0]) == (s < breadths[0])
-            linked = (r, s) in ((i, l), (j, k))
-            mask[r, s] = int(observed == "full" or linked or inside != bool(few[r, s]))
-            Y[r, s] = u[r, 0] * v[s, 0]
+    u, v = (draw(matrices(6, 1, among(1, 2, 3, 4, 5))).entries() for _ in range(2))
+    Y = fmpq_mat(n, 1, u[:n]) * fmpq_mat(1, m, v[:m])
     if noise:
         Y = Y + draw(matrices(n, m))
     turn = -1 if twist else 1
-    a = fmpq_mat(n, 1, [u[r, 0] * (1 if r < heights[0] else turn) for r in range(n)])
-    b = fmpq_mat(1, m, [v[s, 0] * (1 if s < breadths[0] else turn) for s in range(m)])
+    last = [u[i] * (1 if i < heights[0] else turn) for i in range(n)]
+    first = [v[j] * (1 if j < breadths[0] else turn) for j in range(m)]
+    return _completion(first, last, depth=depth, Y=Y, mask=fmpq_mat(n, m, [1] * (n * m)))
+
+
+def _completion(
+    first: list[fmpq], last: list[fmpq], *, Y: fmpq_mat, mask: fmpq_mat, depth: int = 2
+) -> EntrywiseProblem:
+    n, m = len(last), len(first)
     return EntrywiseProblem(
-        weights=(b, *(identity(1) for _ in range(depth - 2)), a), targets=Y, absolute=zeros(n, m),
-        squares=mask, quartics=zeros(n, m),
+        weights=(fmpq_mat(1, m, first), *(identity(1) for _ in range(depth - 2)), fmpq_mat(n, 1, last)),
+        targets=Y, absolute=zeros(n, m), squares=mask, quartics=zeros(n, m),
     )  # fmt: skip
 
 

@@ -7,20 +7,34 @@ import pytest
 from flint import fmpq, fmpq_mat
 from hypothesis import HealthCheck, given, settings
 
-from strategies.completion import EntrywiseProblem, completions, planted_entrywise_points, thin_chains
+from strategies.completion import (
+    EntrywiseProblem,
+    cyclic_completions,
+    full_completions,
+    planted_entrywise_points,
+    split_completions,
+    thin_chains,
+)
 from strategies.instance import from_json, to_json
 from strategies.matrices import as_floats, matrix, zeros
 from verify.oracles.completion import (
     certified_completion,
     find_lower,
+    find_lower_thin,
     is_at_shallow_minimum,
     is_critical,
+    is_entrywise_minimum,
     is_thin_minimum,
     loss,
     satisfies_theorem_3_2,
+    settled_completion,
     shallow_minimum_value,
 )
-from verify.rechecks_lk17 import bad_minimum_in_spite_of_theorem_3_2, completion_has_a_bad_minimum
+from verify.rechecks_lk17 import (
+    bad_minimum_in_spite_of_theorem_3_2,
+    completion_has_a_bad_minimum,
+    completion_is_stuck,
+)
 
 few = settings(
     max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -74,11 +88,48 @@ def test_no_lower_point_is_sampled_around(p):
 
 
 @few
-@given(completions())
+@given(cyclic_completions() | full_completions())
 def test_the_second_opinion_agrees(p):
     found = certified_completion(p)
-    if found is not None and found.value > 0:
-        assert completion_has_a_bad_minimum(to_json(p))
+    assert completion_has_a_bad_minimum(to_json(p)) == (found is not None and bool(found.value > 0))
+
+
+HOOK = completion([[1, 1], [1, 0]], [1, 0], [1, 0], [0, 1], [0, 2])
+"""f = (a₁ b₁ − 1)² + (a₁ b₂)² + (a₂ b₁)² >= 1 + 2 |a₁ b₁| (|a₂ b₂| − 1) at a = (0, 1), b = (0, 2)."""
+
+
+def test_three_entries_of_a_two_by_two_matrix():
+    assert settled_completion(HOOK) == 1
+    assert completion_is_stuck(to_json(HOOK))
+    for last in ([0, 1], [0, 0], [1, 2], [0, fmpq(1, 2)]):
+        p = replace(HOOK, weights=(matrix([[0, 1]]), matrix([[e] for e in last])))
+        assert settled_completion(p) is None
+        assert not completion_is_stuck(to_json(p))
+
+
+def test_settled_without_free_lines():
+    exact = completion([[1, 1], [1, 1]], [1, 2], [1, 3], [1, 2], [1, 3])
+    assert settled_completion(exact) == 0
+    assert settled_completion(replace(exact, targets=exact.targets * 2)) is None
+    apart = completion([[1, 0], [0, 1]], [1, 2], [1, 3], [1, 2], [1, 3])  # two scales, only one of them held
+    assert settled_completion(apart) is None
+
+
+@few
+@given(split_completions() | split_completions(most=4, all_but_one=True) | split_completions(3, noise=True))
+def test_settled_points_have_no_lower_point_nearby(p):
+    value = settled_completion(p)
+    low = p.targets.rank() == 1
+    assert completion_is_stuck(to_json(p)) == (low and value is not None and value > 0)
+    if value is None:
+        return
+    assert value == loss(p)
+    rng = np.random.default_rng(2)
+    a, b = as_floats(p.weights[-1]).ravel(), as_floats(p.weights[0]).ravel()
+    mask, Y = as_floats(p.squares), as_floats(p.targets)
+    da, db = (1e-2 * rng.normal(size=(3000, len(line))) for line in (a, b))
+    residual = mask * ((a + da)[:, :, None] * (b + db)[:, None, :] - Y)
+    assert (residual**2).sum(axis=(1, 2)).min() >= float(value) - 1e-12
 
 
 @few
@@ -112,6 +163,30 @@ def test_thin_minima_have_no_lower_point_nearby(p):
             for w in p.weights
         ]
         assert loss(replace(p, weights=tuple(moved))) >= loss(p)
+
+
+@few
+@given(thin_chains() | thin_chains("convex", middle=(0, 2), fitted=True))
+def test_a_lower_point_of_a_thin_chain_is_near_and_lower(p):
+    if is_thin_minimum(p) is not None:
+        assert find_lower_thin(p, fmpq(1, 2**20)) is None
+    elif (there := find_lower_thin(p, fmpq(1, 2**20))) is not None:
+        assert loss(there) < loss(p)
+        moves = zip(p.weights, there.weights, strict=True)
+        assert all(abs(e) <= fmpq(1, 2**20) for w, x in moves for e in (x - w).entries())
+
+
+@pytest.mark.parametrize(("c", "a", "b", "e", "minimal"), [
+    (1, -9, 0, 0, True), (0, 1, -1, 0, True), (0, 0, 1, 0, True), (0, 0, 0, 0, True), (0, 0, -1, 0, False),
+    (0, -1, 1, 0, False), (0, -2, 1, 1, True), (0, 2, -1, 1, False), (4, -2, 0, 1, False), (0, 0, 0, 1, True),
+    (0, 0, 1, 1, False), (1, 0, 0, -1, False), (8, -6, 1, 1, False), (-8, 6, -1, 1, False),
+])  # fmt: skip
+def test_minima_of_one_entry(c, a, b, e, minimal):
+    one = {k: matrix([[x]]) for k, x in (("absolute", c), ("squares", a), ("quartics", b))}
+    assert (
+        is_entrywise_minimum(EntrywiseProblem(weights=(matrix([[e]]),), targets=zeros(1, 1), **one))
+        is minimal
+    )
 
 
 def test_a_bad_minimum_where_theorem_3_2_holds():

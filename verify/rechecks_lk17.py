@@ -463,12 +463,12 @@ def plain_sum_falls_for_ever(instance: dict[str, Any]) -> bool:
     return all(value(s + 1) == value(s) - 1 for s in range(20))
 
 
-def completion_has_a_bad_minimum(instance: dict[str, Any]) -> bool:
-    """A local minimum with f > 0 = min f: damped Newton steps from W, and then a proof in rationals.
+def completion_is_stuck(instance: dict[str, Any]) -> bool:
+    """Y = u vᵀ, so that min f = 0; and f >= f(a bᵀ) > 0 near a bᵀ, which is zero at all observed entries.
 
-    With one entry of (a, b) held fixed (it scales with the others), at z: if ∇²f >= λ on the box |x − z| <= r and
-    |∇f(z)|₁ < λ r / 2, then f > f(z) on the boundary of the box, so that a minimum lies inside, and it is
-    at least f(z) − r |∇f(z)|₁. f here is half of Σ (a_i b_j − Y_ij)² over the observed entries.
+    Let P be the lines with an observed Y_ij ≠ 0; a_i = b_j = 0 on them. Up to squares that are left out,
+    f(x yᵀ) − f(a bᵀ) = Σ x_i² y_j² − 2 Y_ij x_i y_j is a quadratic form in the x_i, y_j of P, with x_i², y_j² taken
+    times the squares of the observed others: positive definite at (a, b), hence near it.
     """
 
     def number(rows):
@@ -477,91 +477,101 @@ def completion_has_a_bad_minimum(instance: dict[str, Any]) -> bool:
     W = [number(w) for w in instance["weights"]["tuple"]]
     Y, M = number(instance["targets"]), number(instance["squares"])
     n, m = len(Y), len(Y[0])
-    if any(Y[0][0] * Y[i][j] != Y[i][0] * Y[0][j] for i in range(n) for j in range(m)):
-        return False  # not of rank one (Y[0][0] is not zero in these instances)
-    if Y[0][0] == 0 or len(W[-1][0]) != 1:
+    if any(len(w) != 1 for w in W[:-1]) or len(W[-1]) != n:
         return False
-    between = Fraction(1)
+    scale = Fraction(1)
     for w in W[1:-1]:
-        between *= w[0][0]
-    x = [float(row[0]) for row in W[-1]] + [float(e * between) for e in W[0][0]]
-    seen = [(i, j, float(M[i][j]), float(Y[i][j])) for i in range(n) for j in range(m) if M[i][j]]
+        scale *= w[0][0]
+    z = [row[0] for row in W[-1]] + [scale * e for e in W[0][0]]
+    seen = [(i, n + j, Y[i][j]) for i in range(n) for j in range(m) if M[i][j]]
+    k, l = next(((k, l) for k in range(n) for l in range(m) if Y[k][l]), (0, 0))
+    low = all(Y[i][j] * Y[k][l] == Y[i][l] * Y[k][j] for i in range(n) for j in range(m))
+    P = sorted({line for i, j, y in seen if y for line in (i, j)})
+    if not low or not P or any(z[i] * z[j] for i, j, _ in seen) or any(z[k] for k in P):
+        return False
+    Q = [[Fraction(0)] * (n + m) for _ in range(n + m)]
+    for i, j, y in seen:
+        Q[i][i] += z[j] ** 2
+        Q[j][j] += z[i] ** 2
+        Q[i][j] = Q[j][i] = -y
+    for s in P:  # Gaussian elimination: every pivot must be positive
+        if Q[s][s] <= 0:
+            return False
+        for t in P:
+            if t > s:
+                f = Q[t][s] / Q[s][s]
+                Q[t] = [x - f * y for x, y in zip(Q[t], Q[s])]
+    return True
 
-    def eliminated(h, g):  # the solution of h x = g, or None unless h is positive definite
+
+def completion_has_a_bad_minimum(instance: dict[str, Any]) -> bool:
+    """A local minimum with f > 0 = min f: where the gradient leads from W, proven to exist in rationals.
+
+    The largest entry of (a, b) is held fixed (it scales with the others). If, at z, ∇²f >= λ on the box |x − z| <= r
+    and |∇f(z)|₁ < λ r / 2, then f > f(z) on the boundary of the box, so that a minimum lies inside, and it is
+    at least f(z) − r |∇f(z)|₁. f here is half of Σ (a_i b_j − Y_ij)² over the observed entries, and 0 at Y = u vᵀ.
+    """
+
+    def number(rows):
+        return [[Fraction(e) for e in row] for row in rows]
+
+    def pivots(h, g):  # the pivots of h and the solution of h x = g, without exchanges of rows
         h, x, size = [row[:] for row in h], g[:], len(g)
         for s in range(size):
-            if h[s][s] <= 0:
-                return None
+            if not h[s][s]:
+                return [Fraction(0)], x
             for t in range(s + 1, size):
                 f = h[t][s] / h[s][s]
                 x[t] -= f * x[s]
-                h[t] = [h[t][j] - f * h[s][j] for j in range(size)]
+                h[t] = [a - f * b for a, b in zip(h[t], h[s])]
         for s in reversed(range(size)):
             x[s] = (x[s] - sum(h[s][j] * x[j] for j in range(s + 1, size))) / h[s][s]
-        return x
+        return [h[s][s] for s in range(size)], x
 
-    def squared(x):
-        return sum(c * (x[i] * x[n + j] - y) ** 2 for i, j, c, y in seen)
-
-    damping = 1.0
-    for _ in range(120):
-        g, h = [0.0] * (n + m), [[0.0] * (n + m) for _ in range(n + m)]
-        for i, j, c, y in seen:
-            e = c * (x[i] * x[n + j] - y)
-            g[i] += e * x[n + j]
-            g[n + j] += e * x[i]
-            h[i][i] += c * x[n + j] ** 2
-            h[n + j][n + j] += c * x[i] ** 2
-            h[i][n + j] = h[n + j][i] = c * x[i] * x[n + j] + e
-        if max(abs(e) for e in g) < 1e-11:
-            break
-        for _ in range(60):
-            shifted = [[h[k][l] + (damping if k == l else 0.0) for l in range(n + m)] for k in range(n + m)]
-            step = eliminated(shifted, g)
-            there = None if step is None else [x[k] - step[k] for k in range(n + m)]
-            if there is not None and squared(there) <= squared(x):
-                break
-            damping *= 4
-        else:
-            break
-        x, damping = there, damping / 8
-    size = (sum(e * e for e in x[n:]) / (sum(e * e for e in x[:n]) or 1.0)) ** 0.25 or 1.0
-    a, b = [e * size for e in x[:n]], [e / size for e in x[n:]]
-    z = [Fraction(e) for e in a + b]
+    W = [number(w) for w in instance["weights"]["tuple"]]
+    Y, M = number(instance["targets"]), number(instance["squares"])
+    n, m = len(Y), len(Y[0])
+    if len(W) != 2 or len(W[0]) != 1:
+        return False
+    k, l = next(((k, l) for k in range(n) for l in range(m) if Y[k][l]), (0, 0))
+    if any(Y[i][j] * Y[k][l] != Y[i][l] * Y[k][j] for i in range(n) for j in range(m)):
+        return False  # Y is not of rank one
+    seen = [(i, n + j, Y[i][j]) for i in range(n) for j in range(m) if M[i][j]]
+    x = [float(row[0]) for row in W[1]] + [float(e) for e in W[0][0]]
+    for _ in range(3000):  # down the gradient, in steps that keep to the valley of W
+        g, length = [0.0] * (n + m), sum(e * e for e in x)
+        for i, j, y in seen:
+            e = x[i] * x[j] - float(y)
+            g[i] += e * x[j]
+            g[j] += e * x[i]
+            length += abs(e)
+        x = [a - b / length for a, b in zip(x, g)]
+    grow = (max(abs(e) for e in x[n:]) / (max(abs(e) for e in x[:n]) or 1.0)) ** 0.5 or 1.0
+    z = [Fraction(e * grow if k < n else e / grow) for k, e in enumerate(x)]
     fixed = max(range(n + m), key=lambda k: abs(z[k]))
     free = [k for k in range(n + m) if k != fixed]
 
     def slopes(z):
         g = [Fraction(0)] * (n + m)
-        for i in range(n):
-            for j in range(m):
-                e = M[i][j] * (z[i] * z[n + j] - Y[i][j])
-                g[i] += e * z[n + j]
-                g[n + j] += e * z[i]
+        for i, j, y in seen:
+            g[i] += (z[i] * z[j] - y) * z[j]
+            g[j] += (z[i] * z[j] - y) * z[i]
         return [g[k] for k in free]
 
-    def curvature(z, shift):
-        h = [[Fraction(0)] * (n + m) for _ in range(n + m)]
-        for i in range(n):
-            for j in range(m):
-                h[i][i] += M[i][j] * z[n + j] ** 2
-                h[n + j][n + j] += M[i][j] * z[i] ** 2
-                h[i][n + j] = h[n + j][i] = M[i][j] * (2 * z[i] * z[n + j] - Y[i][j])
-        return [[h[k][l] - (shift if k == l else 0) for l in free] for k in free]
+    def curvature(z, less):
+        h = [[Fraction(-less if k == l else 0) for l in range(n + m)] for k in range(n + m)]
+        for i, j, y in seen:
+            h[i][i] += z[j] ** 2
+            h[j][j] += z[i] ** 2
+            h[i][j] = h[j][i] = 2 * z[i] * z[j] - y
+        return [[h[k][l] for l in free] for k in free]
 
-    z = [Fraction(round(e * 2**40), 2**40) for e in z]
-    for _ in range(4):
-        step = eliminated(curvature(z, 0), slopes(z))
-        if step is None:
-            return False
-        for k, e in zip(free, step):
+    for _ in range(5):  # Newton's steps, rounded
+        for k, e in zip(free, pivots(curvature(z, 0), slopes(z))[1]):
             z[k] = Fraction(round((z[k] - e) * 2**140), 2**140)
-    if z[fixed] == 0:
-        return False
-    r, lam = Fraction(1, 2**50), Fraction(1, 2**20)
-    size = max(abs(e) for e in z) + 1
-    drift = 8 * (n + m) * max(max(row) for row in M) * size * r  # bounds |∇²f(x) − ∇²f(z)| on the box
+    r, least = Fraction(1, 2**50), Fraction(1, 2**20)
+    drift = 8 * (n + m) * (max(abs(e) for e in z) + 1) * r  # bounds |∇²f(x) − ∇²f(z)| on the box
     first = sum(abs(e) for e in slopes(z))
-    value = sum(M[i][j] * (z[i] * z[n + j] - Y[i][j]) ** 2 for i in range(n) for j in range(m)) / 2
-    strictly = eliminated(curvature(z, lam + drift), slopes(z)) is not None
-    return strictly and first < lam * r / 2 and value - r * first > 0
+    value = sum((z[i] * z[j] - y) ** 2 for i, j, y in seen) / 2
+    strictly = min(pivots(curvature(z, least + drift), slopes(z))[0]) > 0
+    return z[fixed] != 0 and strictly and first < least * r / 2 and value - r * first > 0

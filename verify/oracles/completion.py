@@ -12,18 +12,22 @@ from flint import arb, fmpq, fmpq_mat
 
 from strategies.completion import EntrywiseProblem
 from strategies.matrices import as_floats, identity, null_space, rows
-from verify.oracles.enclosed import prove_critical_point
+from verify.oracles.enclosed import is_positive_definite, prove_critical_point
 
 __all__ = [
     "Completion",
     "certified_completion",
     "find_lower",
+    "find_lower_thin",
     "gradient",
     "is_at_shallow_minimum",
     "is_critical",
+    "is_entrywise_minimum",
     "is_thin_minimum",
+    "local_minimum_value",
     "loss",
     "satisfies_theorem_3_2",
+    "settled_completion",
     "shallow_minimum_value",
     "slope",
 ]
@@ -179,6 +183,70 @@ def is_thin_minimum(p: EntrywiseProblem) -> str | None:
     return None
 
 
+def is_entrywise_minimum(p: EntrywiseProblem) -> bool:
+    """Whether R is a local minimum of f among all matrices: each entry is one of e ↦ c|e| + a e² + b e⁴.
+
+    At e = 0 iff c > 0, or c = 0 and the first of a, b that is not zero is positive. At e ≠ 0 iff the slope
+    is 0 and the curvature 2a + 12 b e² is positive, or zero with b = 0; with b ≠ 0 the third derivative 24 b
+    e is then not zero.
+    """
+    parts = (p.linear.E, p.absolute, p.squares, p.quartics)
+    for e, c, a, b in zip(*(part.entries() for part in parts), strict=True):
+        if e == 0:
+            rises = next((x for x in (c, a, b) if x), fmpq(0)) >= 0
+        else:
+            bend = 2 * a + 12 * b * e * e
+            rises = (c if e > 0 else -c) + 2 * a * e + 4 * b * e**3 == 0 and (bend > 0 or bend == 0 == b)
+        if not rises:
+            return False
+    return True
+
+
+def find_lower_thin(p: EntrywiseProblem, radius: fmpq) -> EntrywiseProblem | None:
+    """Weights of widths (1, 1, n) or (1, k, 1, n) with every entry within ``radius`` and f lower, or None.
+
+    At t ≠ 0 one entry of the last layer moves by ± s. At t = 0 it does so or not, and W_2 or W_1 moves
+    along the other, by far less: t is of the order ± s⁴, or s⁸ if both are 0. That is enough where f is not
+    minimal at R and the merged problem satisfies Theorem 3.2 (``satisfies_theorem_3_2``): φ(w) <= 0 or
+    φ(−w) <= 0 then, φ(v) < 0 for some v = ± e_i, and φ(w + s v) <= φ(w) + s φ(v); if φ = 0, no κ is
+    positive.
+    """
+    t, _, _ = _thin(p)
+    *outer, last = p.weights
+    n = last.nrows()
+    s = min(radius, fmpq(1, 4))
+    for _ in range(40):
+        for before in [outer] if t else _opened(outer, s**4):
+            for k in range(-n, n + 1):
+                there = last * fmpq(1)
+                if k:
+                    there[abs(k) - 1, 0] = there[abs(k) - 1, 0] + (s if k > 0 else -s)
+                moved = replace(p, weights=(*before, there))
+                if loss(moved) < loss(p):
+                    return moved
+        s = s / 4
+    return None
+
+
+def _opened(outer: list[fmpq_mat], size: fmpq) -> list[list[fmpq_mat]]:
+    """The layers before the last of a thin chain with t = 0, moved by at most ``size`` to a t of either
+    sign."""
+    if len(outer) == 1:
+        return [[outer[0] + fmpq_mat(1, 1, [e])] for e in (size, -size)]
+    first, second = outer
+    if any(second.entries()):
+        push = _shrunk(second.transpose(), size)
+        return [[first + push, second], [first - push, second]]
+    if not any(first.entries()):
+        first = fmpq_mat(first.nrows(), 1, [size] * first.nrows())
+    push = _shrunk(first.transpose(), size)
+    return [[first, push], [first, -push]]
+
+
+def _shrunk(a: fmpq_mat, size: fmpq) -> fmpq_mat:
+    return a * (size / sum((abs(e) for e in a.entries()), fmpq(0)))
+
+
 def satisfies_theorem_3_2(p: EntrywiseProblem, *, merged: bool = False) -> bool | None:
     """Whether Theorem 3.2's conclusion holds at every local minimum of f(W_H ⋯ W₁) over these widths; None:
     cannot.
@@ -232,6 +300,54 @@ def shallow_minimum_value(p: EntrywiseProblem) -> fmpq | None:
 
 
 # --- matrix completion -------------------------------------------------------------------------------
+
+
+def local_minimum_value(p: EntrywiseProblem) -> fmpq | arb | None:
+    """f at a local minimum of a completion of rank one, at W or where Newton steps from W lead; None:
+    cannot."""
+    settled = settled_completion(p)
+    if settled is not None:
+        return settled
+    found = certified_completion(p)
+    return None if found is None else found.value
+
+
+def settled_completion(p: EntrywiseProblem) -> fmpq | None:
+    """f(W), if W itself certainly is a local minimum of f over rank one, d = (m, 1, …, 1, n); or None.
+
+    Let R = a bᵀ be critical, f = Σ a_{ij}(a_i b_j − Y_ij)². Call a row i free if b_j = 0 = Y_ij wherever it
+    is observed, a column j free if a_i = 0 = Y_ij wherever it is. Hold all a_i, b_j of free lines at values
+    s near their own: in the others, x, f has the slope 0 at x̄ still, for the terms that s changes are a_{ij}
+    (a_i b_j)² with b_j = 0, i free (or the reverse); and f(s, x̄) >= f(W). So W is a local minimum if the
+    Hessian in x is positive definite at W, and by continuity near it. One entry of x̄ that is not zero is
+    held fixed: nearby points have the same f as points with that entry, by (a, b) ↦ (c a, b / c).
+    """
+    Y, M, net = p.targets, p.squares, p.linear
+    if set(net.widths[1:-1]) != {1}:
+        return None
+    n, m = Y.nrows(), Y.ncols()
+    z = p.weights[-1].entries() + net.below(len(p.weights) - 1).entries()
+    g, h = [fmpq(0)] * (n + m), [[fmpq(0)] * (n + m) for _ in range(n + m)]
+    free = [True] * (n + m)
+    for i in range(n):
+        for j in range(m):
+            if c := M[i, j]:
+                row, column = i, n + j
+                free[row] = free[row] and z[column] == 0 == Y[i, j]
+                free[column] = free[column] and z[row] == 0 == Y[i, j]
+                h[row][row] += c * z[column] ** 2
+                h[column][column] += c * z[row] ** 2
+                h[row][column] = h[column][row] = c * (2 * z[row] * z[column] - Y[i, j])
+                g[row] += c * (z[row] * z[column] - Y[i, j]) * z[column]
+                g[column] += c * (z[row] * z[column] - Y[i, j]) * z[row]
+    if any(g):
+        return None
+    moving = [k for k in range(n + m) if not free[k]]
+    if held := [k for k in moving if z[k]]:
+        moving.remove(held[0])
+    if not is_positive_definite([[h[k][l] for l in moving] for k in moving]):
+        return None
+    return loss(p)
 
 
 @dataclass(frozen=True)
@@ -297,7 +413,7 @@ def _descend(M: np.ndarray, Y: np.ndarray, z: np.ndarray, steps: int = 80) -> np
     proposes."""
     n = Y.shape[0]
     e = M * (np.outer(z[:n], z[n:]) - Y)
-    size, damping, furthest = float((e * e).sum()), 1.0, 100 * float(np.abs(z).max())
+    size, damping, furthest = float((e * e).sum()), 10.0, 100 * float(np.abs(z).max())
     for _ in range(steps):
         a, b = z[:n], z[n:]
         g = np.concatenate([e @ b, e.T @ a])
@@ -320,7 +436,7 @@ def _descend(M: np.ndarray, Y: np.ndarray, z: np.ndarray, steps: int = 80) -> np
             damping *= 4
         else:
             break
-        z, e, damping = there, new, damping / 8
+        z, e, damping = there, new, damping / 3
         size = float((e * e).sum())
         if np.abs(z).max() > furthest:
             return None
