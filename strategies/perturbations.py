@@ -42,6 +42,7 @@ __all__ = [
     "chosen_layers",
     "decomposition_pairs",
     "decompositions",
+    "doubled_pairs",
     "factored_pairs",
     "kappa",
     "near_singular_matrices",
@@ -52,6 +53,7 @@ __all__ = [
     "realizable_minima",
     "small_rotations",
     "split_pairs",
+    "vanishing_pairs",
 ]
 
 EPSILONS = (fmpq(1, 10), fmpq(1, 10**3), fmpq(1, 10**6))
@@ -275,9 +277,13 @@ def small_rotations(draw: st.DrawFn, n: int, epsilon: fmpq) -> fmpq_mat:
 
 
 @cache
-@st.composite
-def _permutation_matrices(draw: st.DrawFn, n: int) -> fmpq_mat:
-    return columns(identity(n), draw(st.permutations(range(n))))
+def _permutations(n: int) -> st.SearchStrategy[list[int]]:
+    return st.permutations(range(n))
+
+
+@cache
+def _permutation_matrices(n: int) -> st.SearchStrategy[fmpq_mat]:
+    return _permutations(n).map(lambda order: columns(identity(n), order))
 
 
 @cache
@@ -338,48 +344,91 @@ def _padded(q: fmpq_mat, n: int) -> fmpq_mat:
     return whole
 
 
+def _shift(n: int, by: int) -> fmpq_mat:
+    """The permutation matrix whose columns are e_by, e_{by+1}, …, cyclically."""
+    return columns(identity(n), [(by + j) % n for j in range(n)])
+
+
 @cache
 @st.composite
-def split_pairs(
-    draw: st.DrawFn, *, wide: bool = False, doubled: bool = False, vanishing: bool = False
-) -> SplitPair:
-    """Pairs for Wedin's theorem: M̄ by permuting or rotating, little or much, the singular vectors of M.
+def split_pairs(draw: st.DrawFn, *, wide: bool = False, kind: str = "any") -> SplitPair:
+    """Pairs for Wedin's theorem: M̄ by turning, little or much, or reordering the singular vectors of M.
 
-    m >= n unless ``wide`` (then m < n). The values are 0 … 3 in any order, those of M̄ the same or drawn
-    anew. ``doubled``: 4 × 4, k = 2, values (a, a, b, b). ``vanishing``: m > n >= 2, M has the value 0 in
-    front and M̄ only positive values. Shrinks to 1 × 1 (4 × 4, 3 × 2), k = 1 (2) and equal singular vectors.
+    m >= n unless ``wide`` (then m < n). The first k values of M are 1 … 3, the others 0 … 3. kind="apart": U
+    and V are turned independently; "together": both alike, as far as the sides go; either way the values of
+    M̄ are the same or drawn anew. "reordered": min(m, n) >= 2 and M̄ has the singular triples of M, shifted
+    cyclically and with values moved by ε: M̄ is close to M and split elsewhere (k < min(m, n)). "any": one of
+    the three. Shrinks to 1 × 1 (2 × 2), k = 1 and equal singular vectors.
     """
-    if doubled:
-        m, n, k = 4, 4, 2
-        a, b = draw(between(0, 2)), draw(between(0, 2))
-        values = fmpq_mat(1, 4, [a, a, b, b])
+    if kind == "any":
+        kind = draw(among("apart", "together", "reordered"))
+    reordered = kind == "reordered"
+    small = draw(between(2 if reordered else 1, 3))
+    large = small + (draw(between(1, 2)) if wide else draw(between(0, 1)))
+    m, n = (small, large) if wide else (large, small)
+    k = draw(between(1, small - reordered))
+    values = hstack(draw(_values(k, draw(among("full rank", "repeated")))), draw(_values(small - k, "any")))
+    epsilon = draw(among(*EPSILONS))
+    after = values
+    if reordered:
+        by = draw(between(0, small - 1))
+        p, q = (_padded(_shift(small, by), s) for s in (m, n))
+        moved = [abs(v + draw(among(1, -1)) * epsilon) for v in (values * _shift(small, by)).entries()]
+        after = fmpq_mat(1, small, moved)
     else:
-        n = draw(between(2 if vanishing else 1, 3))
-        m = n + (1 if vanishing else draw(between(0, 1)))
-        if wide:
-            m, n = n, n + draw(between(1, 2))
-        k = draw(between(1, min(m, n)))
-        values = draw(_values(min(m, n), "any"))
-        if vanishing:
-            values[0, 0] = 0
-    u = identity(m) if doubled else draw(orthogonal_matrices(m))
-    v = identity(n) if doubled else draw(orthogonal_matrices(n))
-    if doubled:
-        p = draw(_permutation_matrices(m))
-        q = p if draw(st.booleans()) else draw(_permutation_matrices(n))
-    else:
-        epsilon = draw(among(*EPSILONS))
-        p, q = draw(_turns(m, epsilon)), draw(_turns(n, epsilon))
-        if draw(st.booleans()):  # both sides together, as far as the sides go
-            small = min(m, n)
-            p, q = (_padded(columns(rows(q if m >= n else p, range(small)), range(small)), s) for s in (m, n))
-    if vanishing:
-        after = draw(_values(n, draw(among("repeated", "full rank"))))
-    else:
-        after = values if doubled or draw(st.booleans()) else draw(_values(min(m, n), "any"))
+        if kind == "apart":
+            p, q = draw(_turns(m, epsilon)), draw(_turns(n, epsilon))
+        else:
+            turn = draw(_turns(small, epsilon))
+            p, q = _padded(turn, m), _padded(turn, n)
+        if draw(st.booleans()):
+            after = draw(_values(small, "any"))
+    u, v = draw(orthogonal_matrices(m)), draw(orthogonal_matrices(n))
     return SplitPair(
         before=Decomposition(U=u, values=values, V=v),
         after=Decomposition(U=u * p, values=after, V=v * q),
+        k=k,
+    )
+
+
+@cache
+@st.composite
+def doubled_pairs(draw: st.DrawFn) -> SplitPair:
+    """4 × 4, k = 2, values (a, a, b, b) with a > 0 on both sides; M̄ has the singular vectors of M permuted.
+
+    U is shifted cyclically and V likewise or by any permutation. Shrinks to a = 1, b = 0 and M̄ = M.
+    """
+    a, b = draw(between(1, 2)), draw(between(0, 2))
+    values = fmpq_mat(1, 4, [a, a, b, b])
+    p = _shift(4, draw(between(0, 3)))
+    q = p if draw(st.booleans()) else draw(_permutation_matrices(4))
+    return SplitPair(
+        before=Decomposition(U=identity(4), values=values, V=identity(4)),
+        after=Decomposition(U=p, values=values, V=q),
+        k=2,
+    )
+
+
+@cache
+@st.composite
+def vanishing_pairs(draw: st.DrawFn) -> SplitPair:
+    """m = n + 1 >= 3; M has the value 0 in front and M̄ only positive values, and ū_m = u_1.
+
+    The other u_i are permuted, the v_i turned, the values of M̄ all equal or any. Shrinks to 3 × 2, k = 1.
+    """
+    n = draw(between(2, 3))
+    m, k = n + 1, draw(between(1, n))
+    values = hstack(fmpq_mat(1, 1), draw(_values(n - 1, "any")))
+    if draw(st.booleans()):
+        after = draw(_values(n, "full rank"))
+    else:
+        after = fmpq_mat(1, n, [draw(between(1, 3))] * n)
+    order = [i + 1 for i in draw(_permutations(n))]
+    q = draw(_turns(n, draw(among(*EPSILONS))))
+    u, v = draw(orthogonal_matrices(m)), draw(orthogonal_matrices(n))
+    return SplitPair(
+        before=Decomposition(U=u, values=values, V=v),
+        after=Decomposition(U=columns(u, [*order, 0]), values=after, V=v * q),
         k=k,
     )
 
@@ -499,35 +548,52 @@ def _layers(
     return tuple(weights)
 
 
-def _leading(a: fmpq_mat, n: int) -> fmpq_mat:
-    """The leading n × n block: what is drawn for the largest width, so that widths shrink freely."""
-    return rows(columns(a, range(n)), range(n))
+def _placed(a: fmpq_mat, n: int, core: int) -> fmpq_mat:
+    """An n × n part of what is drawn for the largest width: its last rows, and column core to its last one.
+
+    Widths and ranks then shrink freely: what maps the first ``core`` coordinates to the last stays there.
+    """
+    size = a.nrows()
+    return rows(columns(a, [(size - core + j) % size for j in range(n)]), range(size - n, size))
 
 
 @cache
 @st.composite
 def perturbed_products(
-    draw: st.DrawFn, *, rank: str = "d_p", layers: tuple[int, int] = (1, 4)
+    draw: st.DrawFn, *, rank: str = "d_p", layers: tuple[int, int] = (1, 4), inside: bool = False
 ) -> PerturbedProduct:
     """Products of 1 … 4 matrices, widths 1 … 3, and a matrix R near the product, ‖R − R̄‖ = O(10⁻³).
 
-    rank="d_p": R̄ has the rank d_p = min d_i, and R = (I + ε P) R̄ (I + ε Q) has it, too. "deficient":
-    rank(R̄) < d_p and R = R̄ + ε C with rank(R̄) + rank(C) <= d_p. "full layers": the same with every W̄_i of
-    full rank, and rank(R̄) < d_p where the widths allow it. "too large": rank(R̄) = d_p and any R = R̄ + ε C.
+    rank="d_p": R̄ has the rank d_p = min d_i, and R = (I + ε P) R̄ (I + ε Q) has it, too. "too large":
+    rank(R̄) = d_p and any R = R̄ + ε C. In both cases the first least width may stand anywhere (``inside``:
+    it is the only one, and neither d₀ nor d_H), and one layer may have no more than the rank d_p.
+    "deficient": rank(R̄) < d_p because one layer has that rank, and R = R̄ + ε C with rank(R̄) + rank(C) <=
+    d_p. "full layers": such an R with every W̄_i of full rank, widths alternately narrow and wide, and
+    rank(R̄) < d_p where the layers do not fit together.
     Shrinks to few and narrow layers.
     """
     plans = draw(_plans(*layers))
-    widths = tuple(plan[0] for plan in plans)
+    widths, h = [plan[0] for plan in plans], len(plans) - 1
+    planted, deficient = rank in ("d_p", "too large"), 0
+    if planted:
+        at = draw(between(1, h - 1) if inside else between(0, h))
+        widths[at] = least = min(widths[at], 2 if at else 3)
+        widths = [max(w, least + (j < at or inside)) if j != at else w for j, w in enumerate(widths)]
+        deficient = draw(between(0, h))
+    elif rank == "deficient":
+        deficient = draw(between(1, h))
+    else:
+        narrow, wide = draw(between(1, 2)), draw(between(0, 1))
+        widths = [max(w, narrow + 1) if j % 2 == wide else narrow for j, w in enumerate(widths)]
     least = min(widths)
-    planted = rank in ("d_p", "too large")
     core = least if planted else draw(between(0, least - 1))
-    weights = draw(_layers(plans, widths, core, rank == "full layers", 0))
+    weights = draw(_layers(plans, widths, core, rank == "full layers", deficient))
     here = PerturbedProduct(weights=weights, R=fmpq_mat(widths[-1], widths[0]))
     bar = here.product
     epsilon = draw(among(fmpq(1, 10**3), fmpq(1, 10**6)))
     if rank == "d_p":
-        p, q = (_leading(draw(matrices(3, 3, integers(1))), k) for k in (widths[-1], widths[0]))
-        r = (identity(widths[-1]) + p * epsilon) * bar * (identity(widths[0]) + q * epsilon)
+        p, q_t = (_placed(draw(matrices(3, 3, integers(1))), k, core) for k in (widths[-1], widths[0]))
+        r = (identity(widths[-1]) + p * epsilon) * bar * (identity(widths[0]) + q_t.transpose() * epsilon)
     elif rank == "too large":
         r = bar + draw(matrices(widths[-1], widths[0], integers(1))) * epsilon
     else:
@@ -568,7 +634,8 @@ def factored_pairs(draw: st.DrawFn) -> FactoredPair:
 
     S̄₂ = D₂ T⁻¹, S̄₁ = T D₁ with partial diagonals and D₂ D₁ = Σ̄ of rank min d_i. Shrinks to 1 × 1 matrices.
     """
-    d_0, d_1, d_2 = (draw(between(1, 3)) for _ in range(3))
+    at_least = draw(between(1, 2))
+    d_0, d_1, d_2 = (draw(between(at_least, 3)) for _ in range(3))
     least = min(d_0, d_1, d_2)
     values = draw(_values(least, draw(among("full rank", "repeated" if least > 1 else "distinct"))))
     epsilon = draw(among(*EPSILONS))

@@ -11,7 +11,7 @@ from flint import arb, fmpq, fmpq_mat
 
 from strategies.deep_linear import DeepLinearProblem
 from strategies.instance import from_json, to_json
-from strategies.matrices import as_floats, hstack, identity, matrix, zeros
+from strategies.matrices import as_floats, columns, hstack, identity, matrix, zeros
 from strategies.perturbations import (
     Decomposition,
     DecompositionPair,
@@ -22,6 +22,7 @@ from strategies.perturbations import (
     chosen_layers,
     decomposition_pairs,
     decompositions,
+    doubled_pairs,
     factored_pairs,
     kappa,
     perturbed_decompositions,
@@ -30,6 +31,7 @@ from strategies.perturbations import (
     perturbed_products,
     realizable_minima,
     split_pairs,
+    vanishing_pairs,
 )
 from tests.debug import assert_all_examples, drawn, minimal
 from verify import HOLDS, REFUTED
@@ -48,6 +50,7 @@ from verify.oracles.perturbations import (
     decide_any_decomposition,
     decide_given_decomposition,
     decide_lift,
+    decide_one_factor,
     decide_wedin,
     lift,
     pseudo_inverse,
@@ -62,6 +65,9 @@ EVERY = {
     "perturbed_matrices": perturbed_matrices(),
     "decompositions": decompositions(),
     "split_pairs": split_pairs(),
+    "reordered split_pairs": split_pairs(kind="reordered"),
+    "doubled_pairs": doubled_pairs(),
+    "vanishing_pairs": vanishing_pairs(),
     "perturbed_decompositions": perturbed_decompositions(),
     "decomposition_pairs": decomposition_pairs(),
     "perturbed_products": perturbed_products(),
@@ -113,6 +119,48 @@ def test_perturbed_pairs_are_near_each_other():
     assert_all_examples(decomposition_pairs(rank="deficient"), promised, 100)
 
 
+def test_split_pairs_have_positive_first_values_and_the_shape_promised():
+    def promised(pair):
+        return all(pair.before.values.entries()[: pair.k])
+
+    assert_all_examples(
+        split_pairs(), lambda p: promised(p) and p.before.U.nrows() >= p.before.V.nrows(), 150
+    )
+    assert_all_examples(
+        split_pairs(wide=True), lambda p: promised(p) and p.before.U.nrows() < p.before.V.nrows(), 100
+    )
+
+
+def test_reordered_pairs_are_near_each_other_and_split_elsewhere():
+    def promised(pair):
+        change, values = squared_norm(pair.after.matrix - pair.before.matrix), pair.before.values.entries()
+        return change <= fmpq(3, 100) and pair.k < len(values)
+
+    assert_all_examples(split_pairs(kind="reordered"), promised, 100)
+    apart = [p for p in drawn(split_pairs(kind="reordered"), 100) if any(wedin_sines(p))]
+    assert len(apart) > 30
+    assert any(wedin_gap(p) < fmpq(1, 5) < wedin_gap(p, against="before") for p in apart)
+
+
+def test_doubled_and_vanishing_pairs_are_what_they_promise():
+    def doubled(pair):
+        a, also_a, b, also_b = pair.before.values.entries()
+        return (a, b) == (also_a, also_b) and a > 0 and pair.after.values == pair.before.values
+
+    def vanishing(pair):
+        m = pair.before.U.nrows()
+        shared = columns(pair.after.U, [m - 1]) == columns(pair.before.U, [0])
+        return (
+            m == pair.before.V.nrows() + 1
+            and shared
+            and pair.before.values[0, 0] == 0
+            and all(pair.after.values.entries())
+        )
+
+    assert_all_examples(doubled_pairs(), doubled, 60)
+    assert_all_examples(vanishing_pairs(), vanishing, 100)
+
+
 def test_changes_within_the_singular_spaces_keep_the_rank():
     strategy = perturbed_decompositions(kind="full rank", rank="deficient", within=True)
     assert_all_examples(strategy, lambda ray: ray.perturbed.rank() == ray.given.rank, 100)
@@ -121,8 +169,13 @@ def test_changes_within_the_singular_spaces_keep_the_rank():
 def test_products_have_the_ranks_promised():
     assert_all_examples(perturbed_products(), lambda n: n.product.rank() == n.R.rank() == min(n.widths), 150)
     assert_all_examples(
+        perturbed_products(layers=(2, 4), inside=True),
+        lambda n: n.product.rank() == min(n.widths) < min(n.widths[0], n.widths[-1]),
+        100,
+    )
+    assert_all_examples(
         perturbed_products(rank="deficient"),
-        lambda n: n.product.rank() + n.change.rank() <= min(n.widths),
+        lambda n: n.product.rank() < min(n.widths) >= n.product.rank() + n.change.rank(),
         150,
     )
     assert_all_examples(
@@ -188,6 +241,13 @@ def test_the_false_theorems_shrink_to_the_known_smallest_instances():
     )
     assert smallest.widths == (1, 2, 1)
     assert (matrix([[1, 0]]), matrix([[0, 1]])) == (smallest.X, smallest.Y)
+
+
+def test_the_false_sketch_shrinks_to_the_known_smallest_widths():
+    smallest = minimal(
+        perturbed_products(layers=(2, 2), inside=True), lambda n: decide_one_factor(n).outcome is REFUTED
+    )
+    assert smallest.widths == (2, 1, 2)
 
 
 def test_the_false_lemma_shrinks_to_2_x_2():
