@@ -11,6 +11,7 @@ Both are linear in D, and every solution is drawn. (Kawaguchi & Bengio 2019, Lem
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -97,10 +98,9 @@ def _tame(net: ResNet) -> ResNet:
     return replace(net, W=net.W / (2 * largest), b=None if net.b is None else net.b / (2 * largest))
 
 
-def _combinations(basis: fmpq_mat, count: int) -> st.SearchStrategy[fmpq_mat]:
-    """m × ``count`` matrices whose columns are small integer combinations of the columns of ``basis``."""
-    m, k = basis.nrows(), basis.ncols()
-    return _padded(m, count).map(lambda c: basis * rows(c, range(k)))
+def _combinations(draw: st.DrawFn, basis: fmpq_mat, count: int) -> fmpq_mat:
+    """An m × ``count`` matrix whose columns are small integer combinations of the columns of ``basis``."""
+    return basis * rows(draw(_padded(basis.nrows(), count)), range(basis.ncols()))
 
 
 def _padded(most: int, count: int) -> st.SearchStrategy[fmpq_mat]:
@@ -130,9 +130,9 @@ def planted_minima(
     E[D (x + V z)ᵀ] = 0. With enough samples the least loss is positive.
     Shrinks to one sample, W = 0 and D = 0.
     """
-    net = draw(_plantable(loss, shape))
+    net = draw(_plantable(loss, **shape))
     against = net.features if not frozen_v else net.Q
-    slopes = draw(_combinations(orthogonal_functions(net, against), net.W.nrows()))
+    slopes = _combinations(draw, orthogonal_functions(net, against), net.W.nrows())
     if net.loss is cross_entropy:
         slopes = _balanced(slopes)
     planted = with_slopes(net, slopes) or with_slopes(net, fmpq_mat(slopes.nrows(), slopes.ncols()))
@@ -150,7 +150,7 @@ def critical_points(
     (low, high) scales max |D| to 2^j, j drawn between: small slopes make strict minima where there are any.
     Shrinks to one sample, W = 0, V = 0 and D = 0.
     """
-    net = draw(_plantable(loss, shape))
+    net = draw(_plantable(loss, **shape))
     basis, m, d_y = _critical_slopes(net), net.Y.nrows(), net.Y.ncols()
     chosen = draw(_padded(m, d_y)).entries()[: basis.ncols()]
     flat = basis * fmpq_mat(basis.ncols(), 1, chosen)
@@ -181,7 +181,7 @@ def planted_critical_points(
     rank-deficient unless ``rank`` in ``shape`` says otherwise (with d_y > d_x any W will do).
     ``scale`` as in ``critical_points``. Shrinks to one sample, W = 0 and V = 0.
     """
-    net = draw(_plantable(loss, {"rank": "deficient", "spare_samples": 3, **shape}))
+    net = draw(_plantable(loss, **{"rank": "deficient", "spare_samples": 3, **shape}))
     n_y = net.W.nrows()
     left = net.W.transpose()
     if net.loss is cross_entropy:
@@ -193,14 +193,14 @@ def planted_critical_points(
     if not normals.ncols() or not useful:
         reject()
     weights = rows(draw(_padded(flat.nrows(), 1)), range(flat.ncols()))
-    weights[draw(st.sampled_from(useful)), 0] = draw(among(1, -1, 2))
+    weights[useful[draw(between(0, len(useful) - 1))], 0] = draw(among(1, -1, 2))
     n = rows(draw(matrices(n_y, 1, integers(2))), range(normals.ncols()))
     n[draw(between(0, normals.ncols() - 1)), 0] = 1
     slopes = flat * weights * (normals * n).transpose()
     if not any(net.measure.product(slopes, net.Z).entries()):
         reject()
     if draw(st.booleans()):
-        extra = draw(_combinations(orthogonal_functions(net, net.features), n_y))
+        extra = _combinations(draw, orthogonal_functions(net, net.features), n_y)
         slopes = slopes + (_balanced(extra) if net.loss is cross_entropy else extra)
     planted = with_slopes(net, _scaled(draw, slopes, scale))
     return planted if planted is not None else reject()
@@ -258,10 +258,11 @@ def two_atom_critical_points(
     return with_two_atoms(replace(net, loss=loss), slopes, above, below)
 
 
-def _plantable(loss: Loss | None, shape: dict[str, Any]) -> st.SearchStrategy[ResNet]:
+@lru_cache(maxsize=None, typed=True)
+def _plantable(loss: Loss | None, **shape: Any) -> st.SearchStrategy[ResNet]:
     """ResNets on which the loss has rational slopes of both signs; any of the five losses if None."""
     if loss is None:
-        return _any_loss.flatmap(lambda chosen: _plantable(chosen, shape))
+        return _any_loss.flatmap(lambda chosen: _plantable(chosen, **shape))
     shape = {"labels": "none", **shape}
     if loss is cross_entropy:
         shape.setdefault("d_y", between(2, 3))

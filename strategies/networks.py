@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -239,6 +239,7 @@ _seldom_one = among(0, 0, 1)
 _small = integers()
 
 
+@lru_cache(maxsize=None, typed=True)
 @st.composite
 def resnets(
     draw: st.DrawFn,
@@ -273,9 +274,8 @@ def resnets(
     take the place of samples, z is arbitrary and the loss must be squared.
     Shrinks towards one output, arbitrary Z and zero entries, and by deleting samples one by one.
     """
-    n_y = draw(_dimension(d_y))
-    n_x = max(1, n_y + draw(_dimension(extra_inputs)))
-    n_z = max(1, n_y + draw(_dimension(extra_residuals)))
+    n_y, more_x, more_z = (d if isinstance(d, int) else draw(d) for d in (d_y, extra_inputs, extra_residuals))
+    n_x, n_z = max(1, n_y + more_x), max(1, n_y + more_z)
     continuous = {"atoms": False, "uniform polynomials": True}[measure]
     kind = None if continuous else branch if branch != "any" else draw(_branch_kinds)
     made = None if kind is None else draw(branches(n_x, n_z, kind))
@@ -306,10 +306,6 @@ def _ones(measure: Measure) -> fmpq_mat:
     """The function 1: its values on the samples, or its coefficients."""
     m = measure.size
     return fmpq_mat(m, 1, [int(isinstance(measure, Atoms) or i == 0) for i in range(m)])
-
-
-def _dimension(d: st.SearchStrategy[int] | int) -> st.SearchStrategy[int]:
-    return between(d, d) if isinstance(d, int) else d
 
 
 @cache

@@ -7,6 +7,7 @@ project without claims pays for none of them.
 from __future__ import annotations
 
 import difflib
+import gc
 import json
 import os
 import re
@@ -106,6 +107,7 @@ class Session:
         self.replayed: list[str] = []
         self.selected: set[str] = set()
         self.uncollected = False
+        self.settled = False
         self.usage_error = ""
         self.variants: list[VariantRecord] = []
         self.lost: list[Lost] = []
@@ -184,6 +186,13 @@ class Session:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         self.usage_error = getattr(node, "workeroutput", {}).get("verify_usage_error", self.usage_error)
+
+    def settle(self) -> None:
+        """Spare the garbage collector what was imported before the first trial: it all stays to the end."""
+        if not self.settled:
+            gc.collect()
+            gc.freeze()
+            self.settled = True
 
     # --- running -------------------------------------------------------------------------------------
 
@@ -307,6 +316,7 @@ def put_on_trial(request: pytest.FixtureRequest) -> Callable[[Variant], None]:
     from verify.trial import put_on_trial as run
 
     item, session = request.node, request.config.stash[SESSION]
+    session.settle()
 
     def put(variant: Variant) -> None:
         if session.to_replay is not None:

@@ -14,12 +14,22 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any, cast
 
 from flint import arb, ctx
 from hypothesis import HealthCheck, Phase, event, given, seed, settings, target
-from hypothesis.errors import FailedHealthCheck, FlakyFailure, HypothesisException, Unsatisfiable
-from hypothesis.internal import observability
+from hypothesis import strategies as st
+from hypothesis.control import current_build_context
+from hypothesis.core import reproduction_decorator
+from hypothesis.errors import (
+    FailedHealthCheck,
+    FlakyFailure,
+    HypothesisException,
+    StopTest,
+    Unsatisfiable,
+    UnsatisfiedAssumption,
+)
 
 from reports import record
 from strategies.instance import from_json, to_json
@@ -90,9 +100,9 @@ class Tally:
     greatest: tuple[float, Any] | None = None
     refuted: tuple[Any, Verdict] | None = None
     refuted_size: tuple[int, str] = (0, "")
-    reproduce: str = ""
+    choices: tuple[Any, ...] = ()
+    """What Hypothesis drew for the refuted instance."""
     shrinks: int = 0
-    improved: bool = False
     vacuous_why: Counter[str] = field(default_factory=Counter)
     inconclusive_why: Counter[str] = field(default_factory=Counter)
     flaky: bool = False
@@ -107,6 +117,11 @@ class Tally:
     def cases(self) -> int:
         """All that were drawn, without those of the shrinking."""
         return self.effective + self.vacuous + self.rejected
+
+    def reject(self) -> None:
+        """Count one draw that the strategy gave up."""
+        self.rejected += self.refuted is None
+        self.shrinks += self.refuted is not None
 
     def count(self, variant: Variant, instance: Any, verdict: Verdict) -> None:
         """Count one case that was drawn before any refutation (what follows is shrinking)."""
@@ -183,26 +198,17 @@ def _alarm(seconds: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, max(remaining - (time.monotonic() - started), 1e-3))
 
 
-@contextlib.contextmanager
-def _observed(tally: Tally) -> Iterator[None]:
-    """Hypothesis' own account of the cases: how many it rejected, how to reproduce the smallest failure."""
+@st.composite
+def _counted(draw: st.DrawFn, cases: st.SearchStrategy[_Case], tally: Tally) -> _Case:
+    """``cases``, with a note of those that were rejected by filters or came out too long.
 
-    def see(case: Any) -> None:
-        if getattr(case, "type", "") != "test_case":
-            return
-        if case.status == "gave_up":
-            tally.rejected += tally.refuted is None
-            tally.shrinks += tally.refuted is not None
-        if tally.improved:  # by this very case
-            tally.reproduce, tally.improved = case.metadata.reproduction_decorator or "", False
-
-    coverage = observability.OBSERVABILITY_COLLECT_COVERAGE
-    observability.OBSERVABILITY_COLLECT_COVERAGE = False
+    Hypothesis would tell as much through its observations, which cost more than many a draw.
+    """
     try:
-        with observability.with_observability_callback(see):
-            yield
-    finally:
-        observability.OBSERVABILITY_COLLECT_COVERAGE = coverage
+        return draw(cases)
+    except (UnsatisfiedAssumption, StopTest):
+        tally.reject()
+        raise
 
 
 class _Case:
@@ -216,9 +222,6 @@ class _Case:
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What Hypothesis asks before it spells the call that made the object."""
         printer.text("an instance")
-
-    def to_json(self) -> str:
-        return "an instance"
 
 
 def put_on_trial(
@@ -244,6 +247,7 @@ def put_on_trial(
         try:
             verdict = conclude(instance)
         except HypothesisException:
+            tally.reject()
             raise
         except Exception as error:
             error.add_note(f"{DECIDING} {instance!r}")
@@ -256,14 +260,15 @@ def put_on_trial(
         if verdict.outcome is REFUTED:
             size = _size(instance)
             if tally.refuted is None or size <= tally.refuted_size:
-                tally.refuted, tally.refuted_size, tally.improved = (instance, verdict), size, True
+                tally.refuted, tally.refuted_size = (instance, verdict), size
+                tally.choices = current_build_context().data.choices
             raise Refuted(verdict.why)
         steers = variant.expected is REFUTED and verdict.outcome is HOLDS and verdict.margin is not None
         if steers and math.isfinite(distance := _as_float(verdict.margin)):
             target(-distance, label="margin")
 
     most = variant.examples * budget.effort
-    search = given(case=variant.draws.map(_Case))(settings(
+    search = given(case=_counted(variant.draws.map(_Case), tally))(settings(
         max_examples=most,
         deadline=None,
         database=settings.default.database if budget.remembers and settings.default else None,
@@ -280,7 +285,7 @@ def put_on_trial(
     try:
         if seconds <= 0:
             raise OutOfTime
-        with _observed(tally), _alarm(seconds):
+        with _alarm(seconds):
             seed(int.from_bytes(digest[:8], "big"))(search)()
         tally.exhausted = tally.cases < most
     except (Refuted, Enough):
@@ -430,7 +435,8 @@ def _exhibit(
     snippet = snippet_of(variant, written)
     found = record.Counterexample(
         id=f"{variant.claim.key.replace('/', '-')}-{name}", instance=written, snippet=snippet,
-        values={k: text_of(v) for k, v in verdict.values.items()}, why=verdict.why, reproduce=tally.reproduce,
+        values={k: text_of(v) for k, v in verdict.values.items()}, why=verdict.why,
+        reproduce=reproduction_decorator(tally.choices),
     )  # fmt: skip
     return found, [
         record.Fault(kind="not re-decided", message=f"{_where(variant)}, {found.id}: {doubt}")
@@ -465,13 +471,38 @@ def snippet_of(variant: Variant, written: Any) -> str:
     """A program that decides the instance again with the standard library alone; empty without a recheck."""
     if variant.recheck is None:
         return ""
-    source = textwrap.dedent(inspect.getsource(variant.recheck))
+    source = "\n\n".join(textwrap.dedent(inspect.getsource(f)) for f in _with_what_it_calls(variant.recheck))
     name = variant.recheck.__name__
     return (
         f"from __future__ import annotations\n\nimport json\nfrom fractions import Fraction\n\n{source}\n\n"
         f"instance = json.loads({json.dumps(written)!r})\n"
         f"refuted = {name}(instance)\nprint('still refuted' if refuted else 'not refuted')\n"
     )
+
+
+def _with_what_it_calls(function: Any) -> list[Any]:
+    """The function, after the functions of its own module that it calls, directly or not."""
+    needed: list[Any] = []
+
+    def names(code: CodeType) -> Iterator[str]:
+        yield from code.co_names
+        for part in code.co_consts:
+            if isinstance(part, CodeType):
+                yield from names(part)
+
+    def need(f: Any) -> None:
+        for name in names(f.__code__):
+            called = f.__globals__.get(name)
+            if (
+                inspect.isfunction(called)
+                and called.__module__ == f.__module__
+                and called not in (*needed, function)
+            ):
+                need(called)
+        needed.append(f)
+
+    need(function)
+    return needed
 
 
 def _recheck(snippet: str) -> bool:

@@ -58,9 +58,7 @@ def is_positive_definite(a: Sequence[Sequence[Number]]) -> bool | None:
     for i in range(n):
         for j in range(i):
             if s[i][j] != s[j][i]:
-                raise ValueError(
-                    f"not symmetric: the entries {i}, {j} and back are {s[i][j]} and {s[j][i]}"
-                )
+                raise ValueError(f"not symmetric: the entries {i}, {j} and back are {s[i][j]} and {s[j][i]}")
     left = list(range(n))
     while left:
         if any(s[i][i] <= 0 for i in left):

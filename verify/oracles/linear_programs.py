@@ -122,9 +122,7 @@ def minimise_linear(
     point = dictionary.values[: a.ncols()]
     _require(_is_feasible(point, a, b, lower, upper, upto), "the point found violates a constraint")
     if ray is not None:
-        _require(
-            _dot(c, ray) < 0 and _recedes(ray, a, lower, upper, upto), "the ray found is no descent ray"
-        )
+        _require(_dot(c, ray) < 0 and _recedes(ray, a, lower, upper, upto), "the ray found is no descent ray")
         return Unbounded(point=point, ray=ray)
     value, dual = _dot(c, point), dictionary.dual()
     _require(
