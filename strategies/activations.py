@@ -4,13 +4,14 @@ The sigmoid, tanh, softplus and exp count **in bits**: 1 / (1 + 2^−t), (4^t �
 and 2^t, the usual ones at t ln 2 (softplus over ln 2), so that all but softplus are rational at integers, and
 the derivative of softplus is the sigmoid. "two sigmoids" is S(t − 6) + S(t + 6), S the sigmoid: increasing,
 bounded, analytic, and steep at two places. "affine inside" is t on [−1, 1] and ±2 − 1/t outside: increasing,
-bounded, C¹, and not analytic at ±1.
+bounded, C¹, and not analytic at ±1. "cubic" is t + t³; "tanh cubed" is tanh³: strictly increasing, with slope 0 at 0. "minus
+sigmoid", "minus tanh" and "minus softplus" decrease.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from flint import arb, fmpq, fmpq_mat
@@ -72,8 +73,10 @@ def _bits(base: int, t: fmpq) -> fmpq:
     return fmpq(base ** int(t.p)) if t >= 0 else fmpq(1, base ** -int(t.p))
 
 
-def _no_softplus(t: fmpq) -> fmpq:
-    raise ValueError(f"softplus is irrational at {t}: use balls")
+def _softplus(t: fmpq) -> fmpq:
+    if t != 0:
+        raise ValueError(f"softplus is irrational at {t}: use balls")
+    return _ONE
 
 
 def _flat(t: Number) -> Number:
@@ -118,6 +121,18 @@ def _serpentine_slope(t: Number) -> Number:
 def _serpentine_curvature(t: Number) -> Number:
     q = 1 + t * t
     return 2 * t * (t * t - 3) / (q * q * q)
+
+
+def _softsign_slope(t: Number) -> Number:
+    q = 1 + (abs(t) if isinstance(t, fmpq) else abs(t))
+    return 1 / (q * q)
+
+
+def _softsign_curvature(t: Number) -> Number:
+    if isinstance(t, arb) and not (t > 0 or t < 0):
+        return arb(-2).union(arb(2))
+    q = 1 + (abs(t) if isinstance(t, fmpq) else abs(t))
+    return (-2 if t > 0 else 2 if t < 0 else 0) / (q * q * q)
 
 
 _LN2 = float(np.log(2.0))
@@ -184,8 +199,16 @@ _ALL = (
         lambda t: 3 * t * t, lambda t: 6 * t, lambda t: 3 * t * t, odd=True,
     ),
     Activation(
+        "cubic", lambda t: t + t * t * t, lambda t: t + t * t * t, lambda t: t + t * t * t,
+        lambda t: 1 + 3 * t * t, lambda t: 6 * t, lambda t: 1 + 3 * t * t, odd=True,
+    ),
+    Activation(
         "serpentine", lambda t: t / (1 + t * t), lambda t: t / (1 + t * t), lambda t: t / (1 + t * t),
         _serpentine_slope, _serpentine_curvature, lambda t: (1 - t * t) / np.square(1 + t * t), odd=True,
+    ),
+    Activation(
+        "softsign", lambda t: t / (1 + abs(t)), lambda t: t / (1 + abs(t)), lambda t: t / (1 + np.abs(t)),
+        _softsign_slope, _softsign_curvature, lambda t: 1 / np.square(1 + np.abs(t)), odd=True,
     ),
     Activation(
         "tanh",
@@ -209,7 +232,7 @@ _ALL = (
     ),
     Activation(
         "softplus",
-        _no_softplus,
+        _softplus,
         lambda t: (1 + _exp(t)).log() / arb.const_log2(),
         lambda t: np.logaddexp2(0.0, t),
         _sigmoid,
@@ -238,6 +261,18 @@ _ALL = (
         rational=False,
     ),
     Activation(
+        "tanh cubed",
+        lambda t: (p := _bits(4, t)) and ((p - 1) / (p + 1)) ** 3,
+        lambda t: (s := _tanh(t)) * s * s,
+        lambda t: np.tanh(t * _LN2) ** 3,
+        lambda t: 3 * (s := _tanh(t)) * s * (1 - s * s) * arb.const_log2(),
+        lambda t: (
+            6 * (s := _tanh(t)) * (1 - s * s) * (1 - 2 * s * s) * arb.const_log2() * arb.const_log2()
+        ),
+        lambda t: 3 * _LN2 * np.square(np.tanh(t * _LN2)) * (1 - np.square(np.tanh(t * _LN2))),
+        rational=False, odd=True,
+    ),
+    Activation(
         "affine inside", _affine_inside, _affine_inside_ball,
         lambda t: np.where(np.abs(t) <= 1, t, np.sign(t) * (2.0 - 1.0 / np.maximum(np.abs(t), 1.0))),
         _affine_inside_slope, _affine_inside_curvature,
@@ -245,5 +280,21 @@ _ALL = (
     ),
 )  # fmt: skip
 
-ACTIVATIONS: dict[str, Activation] = {a.name: a for a in _ALL}
+def _minus(a: Activation) -> Activation:
+    """−σ: decreasing where σ increases."""
+    return replace(
+        a,
+        name=f"minus {a.name}",
+        exact=lambda t: -a.exact(t),
+        ball=lambda t: -a.ball(t),
+        array=lambda t: -a.array(t),
+        slope=lambda t: -a.slope(t),
+        curvature=lambda t: -a.curvature(t),
+        slope_array=lambda t: -a.slope_array(t),
+    )
+
+
+_DECREASING = tuple(_minus(a) for a in _ALL if a.name in ("sigmoid", "tanh", "softplus"))
+
+ACTIVATIONS: dict[str, Activation] = {a.name: a for a in _ALL + _DECREASING}
 """Every activation by name."""

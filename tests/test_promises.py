@@ -180,7 +180,7 @@ def encloses(ball, value):
 def test_activations_agree_exactly_in_balls_and_in_floats(sigma):
     numbers = rationals(12) if sigma.rational else between(-12, 12).map(fmpq)
     for t in drawn(numbers, 200):
-        if sigma.name == "softplus":  # nowhere rational
+        if sigma.name.endswith("softplus") and t != 0:  # rational nowhere else
             value = sigma.ball(arb(t)).mid()
             assert sigma.ball(arb(t, 0.25)).contains(value)
         else:

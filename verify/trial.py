@@ -162,7 +162,9 @@ def _as_float(number: Any) -> float:
 
 
 def text_of(value: Any) -> str:
-    """A number for the record: rationals exactly, balls to 15 digits with their radius."""
+    """A value for the record: rationals exactly, balls to 15 digits with their radius, words as they are."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, arb):
         return str(value.str(15))
     if hasattr(value, "lower") and hasattr(value, "upper"):
