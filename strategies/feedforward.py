@@ -199,6 +199,23 @@ class Computation:
         return all(f.rational for f in self.functions)
 
     @cached_property
+    def readout(self) -> tuple[Affine, ...]:
+        """The affine steps that reach the output through nothing but sums and joins: W h(x; u) + b."""
+        found, left = [], [len(self.steps)]
+        while left:
+            step = self.steps[left.pop() - 1]
+            if isinstance(step, Affine):
+                found.append(step)
+            elif isinstance(step, Combine) and step.operation != "product":
+                left += [s for s in (step.left, step.right) if s]
+        return tuple(found)
+
+    @cached_property
+    def readout_parameters(self) -> tuple[int, ...]:
+        """The parameters W and b of the readout, in order."""
+        return tuple(sorted({k for step in self.readout for k in step.parameters}))
+
+    @cached_property
     def layers(self) -> tuple[int, ...]:
         """The numbers of the affine steps that train."""
         return tuple(k for k, s in enumerate(self.steps, 1) if isinstance(s, Affine) and s.parameters)

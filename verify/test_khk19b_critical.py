@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 
 from strategies.feedforward import (
     Activate,
-    Affine,
     AtKink,
-    Combine,
     Computation,
     Network,
     apply,
@@ -387,26 +385,9 @@ def shifted(net: Network) -> Network:
     return net.moved(ones, fmpq(1, 16))
 
 
-def readout(f: Computation) -> list[Affine]:
-    """The affine steps that reach the output through nothing but sums."""
-    found, left = [], [len(f.steps)]
-    while left:
-        step = f.steps[left.pop() - 1]
-        if isinstance(step, Combine):
-            left += [step.left, step.right]
-        elif isinstance(step, Affine):
-            found.append(step)
-    return found
-
-
-def output_parameters(f: Computation) -> list[int]:
-    """The parameters of those steps."""
-    return sorted({k for step in readout(f) for k in step.parameters})
-
-
 def hidden_parameters(f: Computation) -> list[int]:
     """u: all others."""
-    own = set(output_parameters(f))
+    own = set(f.readout_parameters)
     return [k for k in range(f.parameters) if k not in own]
 
 
@@ -565,7 +546,7 @@ def bounded_gap(model: InducedModel, g: fmpq_mat) -> Verdict:
 
 def readout_coefficients(net: Network) -> fmpq_mat:
     """g(θ): the weights of the output layer, and 0 for all others, as below Assumption 2."""
-    own = set(output_parameters(net.computation))
+    own = set(net.computation.readout_parameters)
     n = net.theta.nrows()
     return fmpq_mat(n, 1, [t if k in own else 0 for k, t in enumerate(net.theta.entries())])
 
@@ -1201,7 +1182,7 @@ def skip_computations(
 
 def representations(net: Network) -> tuple[list[fmpq_mat], list[fmpq_mat]]:
     """(h^(l)) for l with weights to the output, and for the others, each m × d_l."""
-    linked = {step.source for step in readout(net.computation)}
+    linked = {step.source for step in net.computation.readout}
     found: tuple[list[fmpq_mat], list[fmpq_mat]] = ([], [])
     for number, step in enumerate(net.computation.steps, 1):
         if isinstance(step, Activate):
@@ -1243,7 +1224,7 @@ def with_skips(loss: Loss = squared, **options: Any) -> st.SearchStrategy[Networ
     )
 
 
-SKIPS = {"two skips": lambda net: len(readout(net.computation)) >= 2}
+SKIPS = {"two skips": lambda net: len(net.computation.readout) >= 2}
 
 
 @claim(
@@ -1295,7 +1276,7 @@ def is_reproduced(net: Network, which: list[int]) -> Verdict:
 
 def last_parameters(net: Network) -> list[int]:
     """Those of W^(H+1)."""
-    return sorted(max(readout(net.computation), key=lambda step: step.source).parameters)
+    return sorted(max(net.computation.readout, key=lambda step: step.source).parameters)
 
 
 @claim(
@@ -1313,7 +1294,7 @@ def last_parameters(net: Network) -> list[int]:
 @repaired(
     r"f(x; \theta) = \sum_{l \in \mathcal I} (\partial_{\mathrm{vec}(W^{(l+1)})} f(x; \theta))\, \mathrm{vec}(W^{(l+1)})",
     networks(skip_computations(), samples=(1, 2)),
-    conclude=lambda net: is_reproduced(net, output_parameters(net.computation)),
+    conclude=lambda net: is_reproduced(net, net.computation.readout_parameters),
     examples=60,
     reaches=SKIPS,
 )

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from strategies.feedforward import (
     Affine,
-    Combine,
     Computation,
     Network,
     apply,
@@ -345,19 +344,6 @@ def test_common_losses_satisfy_assumption_1(point: LossPoint) -> Verdict:
 anywhere = networks(samples=(1, 3), degenerate=True)
 
 
-def readout_parameters(f: Computation) -> set[int]:
-    """The parameters (W, b) that reach the output through nothing but sums."""
-    found: set[int] = set()
-    left = [len(f.steps)]
-    while left:
-        step = f.steps[left.pop() - 1]
-        if isinstance(step, Combine):
-            left += [step.left, step.right]
-        elif isinstance(step, Affine):
-            found.update(step.parameters)
-    return found
-
-
 def combines_with(g: Callable[[Network], fmpq_mat]) -> Callable[[Network], Verdict]:
     """f_{x_i}(θ) = Σ_k g(θ)_k ∂_k f_{x_i}(θ) for all i."""
 
@@ -383,7 +369,7 @@ def some_g(net: Network) -> Verdict:
 
 def output_layer(net: Network) -> fmpq_mat:
     """g(θ) = (W, b, 0)."""
-    kept, theta = readout_parameters(net.computation), net.theta.entries()
+    kept, theta = net.computation.readout_parameters, net.theta.entries()
     return fmpq_mat(len(theta), 1, [t if k in kept else fmpq(0) for k, t in enumerate(theta)])
 
 
@@ -436,7 +422,7 @@ homogeneous_output = networks(
         "ReLU": lambda net: any(a.name == "relu" for a in net.computation.functions),
         "with a bias": lambda net: (
             isinstance(net.computation.steps[-1], Affine)
-            and len(readout_parameters(net.computation))
+            and len(net.computation.readout_parameters)
             > len(net.computation.steps[-1].places.entries()) - net.Y.ncols()
         ),
         "J = 0": lambda net: not any(net.J.entries()),

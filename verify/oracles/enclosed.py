@@ -15,7 +15,15 @@ from typing import TypeVar
 import numpy as np
 from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
 
-__all__ = ["CriticalPoint", "climb", "is_positive_definite", "prove_critical_point", "sign"]
+__all__ = [
+    "CriticalPoint",
+    "climb",
+    "is_positive_definite",
+    "middle",
+    "middles",
+    "prove_critical_point",
+    "sign",
+]
 
 T = TypeVar("T")
 Number = fmpq | arb
@@ -40,6 +48,21 @@ def climb(decide: Callable[[], T | None], *, bits: Sequence[int] = (64, 128, 256
 def sign(value: Number) -> int | None:
     """−1, 0 or 1 where the sign is certain, None where the ball straddles zero or is NaN."""
     return 1 if value > 0 else -1 if value < 0 else 0 if value == 0 else None
+
+
+def middle(value: Number) -> fmpq:
+    """The midpoint of a ball, exactly; a rational is its own. For proposals only: it proves nothing."""
+    if isinstance(value, fmpq):
+        return value
+    mantissa, exponent = value.mid().man_exp()
+    return fmpq(mantissa) * (fmpq(2) ** int(exponent))
+
+
+def middles(a: fmpq_mat | arb_mat) -> fmpq_mat:
+    """The midpoints of a matrix of balls; a rational matrix is its own."""
+    if isinstance(a, fmpq_mat):
+        return a
+    return fmpq_mat(a.nrows(), a.ncols(), [middle(e) for e in a.entries()])
 
 
 def is_positive_definite(a: Sequence[Sequence[Number]]) -> bool | None:

@@ -15,6 +15,7 @@ __all__ = [
     "is_positive_definite",
     "least_squares",
     "least_squares_value",
+    "negative_direction",
     "projector",
     "trace_product",
 ]
@@ -43,6 +44,41 @@ def inertia(a: fmpq_mat) -> tuple[int, int, int]:
 def is_positive_definite(a: fmpq_mat) -> bool:
     """Whether a symmetric matrix has only positive eigenvalues."""
     return inertia(a)[0] == a.nrows()
+
+
+def negative_direction(a: fmpq_mat) -> fmpq_mat | None:
+    """v with vᵀ A v < 0 for a symmetric A, or None if A is positive semidefinite.
+
+    Symmetric elimination: pivots on positive diagonal entries; a negative one is such a v, and so is, where
+    only zeros are left on the diagonal, a pair e_i − s e_j with an entry off it, s its sign.
+    """
+    n = a.nrows()
+    s, basis = (
+        [list(row) for row in a.table()] if n else [],
+        [[fmpq(int(i == j)) for j in range(n)] for i in range(n)],
+    )
+    left = list(range(n))
+    while left:
+        if (low := next((i for i in left if s[i][i] < 0), None)) is not None:
+            return fmpq_mat(n, 1, basis[low])
+        pivot = next((i for i in left if s[i][i] > 0), None)
+        if pivot is None:
+            pair = next(((i, j) for i in left for j in left if j < i and s[i][j] != 0), None)
+            if pair is None:
+                return None
+            i, j = pair
+            turn = 1 if s[i][j] > 0 else -1
+            return fmpq_mat(n, 1, [x - turn * y for x, y in zip(basis[i], basis[j], strict=True)])
+        left.remove(pivot)
+        for i in left:
+            factor = s[i][pivot] / s[pivot][pivot]
+            if factor:
+                basis[i] = [x - factor * y for x, y in zip(basis[i], basis[pivot], strict=True)]
+                for j in left:
+                    s[i][j] -= factor * s[pivot][j]
+        for i in left:
+            s[i][pivot] = fmpq(0)
+    return None
 
 
 def independent_columns(a: fmpq_mat) -> fmpq_mat:

@@ -17,6 +17,7 @@ from strategies.feedforward import Network
 from strategies.losses import OutputwiseLoss
 from strategies.matrices import hstack
 from verify.claim import Verdict, decide_at_most, decide_equal, inconclusive
+from verify.oracles.enclosed import middles
 from verify.oracles.exact import independent_columns
 from verify.oracles.feedforward import output_slopes, product, total_loss, vector
 from verify.oracles.infimum import Infimum, enclose_infimum
@@ -95,11 +96,10 @@ def lower_outputs(net: Network, basis: fmpq_mat) -> fmpq_mat | None:
     columns of M are.
     """
     slopes = product(basis.transpose(), output_slopes(net))
-    rational = isinstance(slopes, fmpq_mat)
     if all(e == 0 for e in slopes.entries()):
         return None
-    direction = basis * (slopes if rational else _middle(slopes))
-    here, h = total_loss(net, net.H), net.H if isinstance(net.H, fmpq_mat) else _middle(net.H)
+    direction = basis * middles(slopes)
+    here, h = total_loss(net, net.H), middles(net.H)
     largest = max((abs(e) for e in direction.entries()), default=fmpq(0))
     if not largest:
         return None
@@ -110,14 +110,6 @@ def lower_outputs(net: Network, basis: fmpq_mat) -> fmpq_mat | None:
             return q
         step = step / 4
     return None
-
-
-def _middle(a: Any) -> fmpq_mat:
-    flat = []
-    for e in a.entries():
-        mantissa, exponent = e.mid().man_exp()
-        flat.append(fmpq(mantissa) * (fmpq(2) ** int(exponent)))
-    return fmpq_mat(a.nrows(), a.ncols(), flat)
 
 
 def attains_infimum(net: Network, basis: fmpq_mat, named: tuple[str, str] = ("L", "inf L_θ")) -> Verdict:

@@ -13,7 +13,7 @@ from strategies.losses import NotDifferentiable, absolute, cross_entropy, hinge,
 from strategies.matrices import hstack, identity, null_space
 from strategies.networks import ResNet
 from verify.claim import HOLDS, REFUTED, Verdict, inconclusive, vacuous
-from verify.oracles.enclosed import climb, is_positive_definite
+from verify.oracles.enclosed import climb, is_positive_definite, middles
 from verify.oracles.exact import least_squares, trace_product
 from verify.oracles.infimum import Infimum, enclose_infimum
 from verify.oracles.polyhedral import is_certified_polyhedral_minimum
@@ -213,7 +213,7 @@ def find_descent(net: ResNet, radius: fmpq) -> ResNet | None:
     Raises as ``gradient`` does.
     """
     if output_slopes(net) is None:
-        parts = [_middle(part) for part in _gradient_balls(net)]
+        parts = [middles(part) for part in _gradient_balls(net)]
         g = Gradient(parts[0], parts[1], parts[2] if net.b is not None else None)
     else:
         g = gradient(net)
@@ -249,15 +249,6 @@ def find_descent(net: ResNet, radius: fmpq) -> ResNet | None:
                 return there
             alpha = alpha / 2
     return None
-
-
-def _middle(a: arb_mat) -> fmpq_mat:
-    """The midpoints of the balls: good enough to propose a direction."""
-    flat = []
-    for e in a.entries():
-        mantissa, exponent = e.mid().man_exp()
-        flat.append(fmpq(mantissa) * (fmpq(2) ** int(exponent)))
-    return fmpq_mat(a.nrows(), a.ncols(), flat)
 
 
 def _seen_by_the_loss(net: ResNet) -> fmpq_mat:

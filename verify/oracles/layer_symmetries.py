@@ -33,8 +33,8 @@ from strategies.feedforward import (
 )
 from strategies.losses import NotDifferentiable
 from strategies.matrices import columns, hstack, identity, null_space, zeros
+from verify.oracles.exact import negative_direction
 from verify.oracles.feedforward import hessian, is_critical
-from verify.oracles.minima import negative_direction
 from verify.oracles.symmetries import symmetry_directions
 
 __all__ = ["has_negative_curvature", "is_minimum_up_to_symmetry", "layer_symmetries", "symmetries"]

@@ -11,7 +11,8 @@ from strategies.feedforward import Activate, Affine, AtKink, Combine, Network
 from strategies.losses import NotDifferentiable
 from strategies.matrices import null_space
 from verify.claim import REFUTED, Verdict, inconclusive, vacuous
-from verify.oracles.enclosed import is_positive_definite
+from verify.oracles.enclosed import is_positive_definite, middles
+from verify.oracles.exact import negative_direction
 from verify.oracles.feedforward import (
     gradient,
     has_bias,
@@ -63,7 +64,7 @@ def find_descent(net: Network, radius: fmpq) -> Network | None:
 
 def _downhill(net: Network, there: Network, slopes: Any, radius: fmpq) -> Network | None:
     """From ``there`` against the gradient, by at most ``radius``, shortened until L is lower."""
-    direction = slopes if isinstance(slopes, fmpq_mat) else _middle(slopes)
+    direction = middles(slopes)
     size = sum((abs(e) for e in direction.entries()), fmpq(0))
     if not size:
         return None
@@ -74,14 +75,6 @@ def _downhill(net: Network, there: Network, slopes: Any, radius: fmpq) -> Networ
             return net.at(theta)
         step = step / 8
     return None
-
-
-def _middle(a: arb_mat) -> fmpq_mat:
-    flat = []
-    for e in a.entries():
-        mantissa, exponent = e.mid().man_exp()
-        flat.append(fmpq(mantissa) * (fmpq(2) ** int(exponent)))
-    return fmpq_mat(a.nrows(), a.ncols(), flat)
 
 
 def _along_negative_curvature(net: Network, radius: fmpq) -> Network | None:
@@ -115,41 +108,6 @@ def _probe(net: Network, radius: fmpq) -> Network | None:
                 theta = net.theta + fmpq_mat(n, 1, v) * (sign * step)
                 if is_lower(net, theta):
                     return net.at(theta)
-    return None
-
-
-def negative_direction(a: fmpq_mat) -> fmpq_mat | None:
-    """v with vᵀ A v < 0 for a symmetric A, or None if A is positive semidefinite.
-
-    Symmetric elimination: pivots on positive diagonal entries; a negative one is such a v, and so is, where
-    only zeros are left on the diagonal, a pair e_i − s e_j with an entry off it, s its sign.
-    """
-    n = a.nrows()
-    s, basis = (
-        [list(row) for row in a.table()] if n else [],
-        [[fmpq(int(i == j)) for j in range(n)] for i in range(n)],
-    )
-    left = list(range(n))
-    while left:
-        if (low := next((i for i in left if s[i][i] < 0), None)) is not None:
-            return fmpq_mat(n, 1, basis[low])
-        pivot = next((i for i in left if s[i][i] > 0), None)
-        if pivot is None:
-            pair = next(((i, j) for i in left for j in left if j < i and s[i][j] != 0), None)
-            if pair is None:
-                return None
-            i, j = pair
-            turn = 1 if s[i][j] > 0 else -1
-            return fmpq_mat(n, 1, [x - turn * y for x, y in zip(basis[i], basis[j], strict=True)])
-        left.remove(pivot)
-        for i in left:
-            factor = s[i][pivot] / s[pivot][pivot]
-            if factor:
-                basis[i] = [x - factor * y for x, y in zip(basis[i], basis[pivot], strict=True)]
-                for j in left:
-                    s[i][j] -= factor * s[pivot][j]
-        for i in left:
-            s[i][pivot] = fmpq(0)
     return None
 
 
