@@ -30,7 +30,7 @@ from strategies.matrices import hstack, matrices
 from strategies.numbers import among, integers
 from strategies.residual_models import model_networks, parts
 from strategies.stationary import FAMILIES, computations, critical_networks, networks
-from verify.claim import HOLDS, REFUTED
+from verify.claim import HOLDS, INCONCLUSIVE, REFUTED
 from verify.oracles.feedforward import is_critical, loss, output_slopes, product, total_loss, vector
 from verify.oracles.fibres import perturbed_basis
 from verify.oracles.induced import as_outputs, attains_infimum, basis_infimum, lies_in, linear_features
@@ -40,6 +40,7 @@ from verify.oracles.linear_paths import features as features_from
 from verify.oracles.minima import find_descent
 
 LOSSES = (squared, smoothed_hinge, cross_entropy)
+UNDECIDED = "undecided"
 
 
 @st.composite
@@ -50,7 +51,7 @@ def parameters_and_models(draw: st.DrawFn, family: str, one: Any) -> tuple[Netwo
 
 
 def wrong_about_theorem_1(net: Network, alpha: tuple[fmpq, ...]) -> str:
-    """What is wrong with Theorem 1 at θ and α; nothing if it holds in both forms."""
+    """What is wrong with Theorem 1 at θ and α; nothing if it holds in both forms, or UNDECIDED."""
     f, slopes = vector(net.H), output_slopes(net)
     if not lies_in(f, net.J):
         return "f_X(θ) is not in the span of its own gradient: Assumption 2 fails"
@@ -64,8 +65,11 @@ def wrong_about_theorem_1(net: Network, alpha: tuple[fmpq, ...]) -> str:
         upper, lower = getattr(least, "upper", least), getattr(least, "lower", least)
         attained = False if loss(net) > upper else loss(net) - lower <= fmpq(1, 10**8)
     else:
-        attained = attains_infimum(net, net.J).outcome is HOLDS
+        outcome = attains_infimum(net, net.J).outcome
+        attained = None if outcome is INCONCLUSIVE else outcome is HOLDS
     critical = is_critical(net)
+    if critical is None or attained is None:
+        return UNDECIDED
     return "" if critical is attained else f"critical: {critical}, but attains inf L_θ: {attained}"
 
 
@@ -154,16 +158,20 @@ def main() -> int:
     for family in FAMILIES:
         for one in LOSSES:
             for net, alpha in drawn(parameters_and_models(family, one), options.seed):
-                if wrong := wrong_about_theorem_1(net, alpha):
+                wrong = wrong_about_theorem_1(net, alpha)
+                if wrong == UNDECIDED:
+                    counts[family, UNDECIDED] += 1
+                    continue
+                if wrong:
                     print(f"DISAGREEMENT: {wrong}: {net!r}, α = {alpha}")
                     return 1
                 counts[family, one.name] += 1
                 counts[family, "critical"] += is_critical(net) is True
                 if counts[family, one.name] >= each:
                     break
-    agree = sum(n for (_, kind), n in counts.items() if kind != "critical")
+    agree = sum(n for (_, kind), n in counts.items() if kind not in ("critical", UNDECIDED))
     print(f"{agree} random parameters agree with Theorem 1:")
-    names = [*(one.name for one in LOSSES), "critical"]
+    names = [*(one.name for one in LOSSES), "critical", UNDECIDED]
     print(f"  {'family':22}" + "".join(f"{name:>16}" for name in names))
     for family in FAMILIES:
         print(f"  {family:22}" + "".join(f"{counts[family, name]:16}" for name in names))

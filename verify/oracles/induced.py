@@ -16,7 +16,7 @@ from strategies.datasets import Atoms
 from strategies.feedforward import Network
 from strategies.losses import OutputwiseLoss
 from strategies.matrices import hstack
-from verify.claim import Verdict, decide_at_most, decide_equal, inconclusive
+from verify.claim import Verdict, decide, decide_at_most, decide_equal, inconclusive
 from verify.oracles.enclosed import middles
 from verify.oracles.exact import independent_columns
 from verify.oracles.feedforward import output_slopes, product, total_loss, vector
@@ -129,9 +129,8 @@ def attains_infimum(net: Network, basis: fmpq_mat, named: tuple[str, str] = ("L"
     slopes = product(basis.transpose(), output_slopes(net))
     here = total_loss(net, net.H)
     if all(e == 0 for e in slopes.entries()):
-        return decide_equal(
-            here, here, named=named, why="Mᵀp = 0: f_X(θ) minimises the convex G over the span"
-        )
+        why = "Mᵀp = 0: f_X(θ) minimises the convex G over the span"
+        return decide(True, why=why, values={named[0]: here, named[1]: here}, margin=fmpq(0))
     lower = lower_outputs(net, basis)
     if lower is None:
         return inconclusive("whether Mᵀp = 0 cannot be told from balls")
