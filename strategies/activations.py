@@ -4,8 +4,8 @@ The sigmoid, tanh, softplus and exp count **in bits**: 1 / (1 + 2^−t), (4^t �
 and 2^t, the usual ones at t ln 2 (softplus over ln 2), so that all but softplus are rational at integers, and
 the derivative of softplus is the sigmoid. "two sigmoids" is S(t − 6) + S(t + 6), S the sigmoid: increasing,
 bounded, analytic, and steep at two places. "affine inside" is t on [−1, 1] and ±2 − 1/t outside: increasing,
-bounded, C¹, and not analytic at ±1. "cubic" is t + t³; "tanh cubed" is tanh³: strictly increasing, with slope 0 at 0. "minus
-sigmoid", "minus tanh" and "minus softplus" decrease.
+bounded, C¹, and not analytic at ±1. "cubic" is t + t³. "tanh cubed" is tanh³: strictly increasing, with
+slope 0 at 0. "minus sigmoid", "minus tanh" and "minus softplus" decrease.
 """
 
 from __future__ import annotations
@@ -124,14 +124,14 @@ def _serpentine_curvature(t: Number) -> Number:
 
 
 def _softsign_slope(t: Number) -> Number:
-    q = 1 + (abs(t) if isinstance(t, fmpq) else abs(t))
+    q = 1 + (t if t >= 0 else -t if t <= 0 else abs(arb(t)))
     return 1 / (q * q)
 
 
 def _softsign_curvature(t: Number) -> Number:
     if isinstance(t, arb) and not (t > 0 or t < 0):
         return arb(-2).union(arb(2))
-    q = 1 + (abs(t) if isinstance(t, fmpq) else abs(t))
+    q = 1 + (t if t >= 0 else -t)
     return (-2 if t > 0 else 2 if t < 0 else 0) / (q * q * q)
 
 
@@ -279,6 +279,7 @@ _ALL = (
         lambda t: 1.0 / np.square(np.maximum(np.abs(t), 1.0)),
     ),
 )  # fmt: skip
+
 
 def _minus(a: Activation) -> Activation:
     """−σ: decreasing where σ increases."""

@@ -24,6 +24,7 @@ from strategies.datasets import Atoms, UniformPolynomials, heavy_tails, separabl
 from strategies.losses import (
     CONVEX_DIFFERENTIABLE,
     LOSSES,
+    ROBUST,
     NotDifferentiable,
     absolute,
     cross_entropy,
@@ -637,7 +638,7 @@ def test_the_double_well_is_not_convex():
 def test_gradients_are_lipschitz_with_the_stated_constant(ell):
     """|∇ℓ(h) − ∇ℓ(h')|² <= M² |h − h'|², and M is not ten percent too large for some pair close together."""
     if ell.smoothness is None:
-        assert ell in (absolute, hinge, multiclass_hinge, tilted_double_well)
+        assert ell in (absolute, hinge, multiclass_hinge, tilted_double_well, *ROBUST[1:3])
         return
     M, largest = ell.smoothness, 0.0
     for h, other, y in drawn(pairs(ell), 200):
@@ -666,7 +667,7 @@ def test_conjugates_satisfy_fenchel_and_young(ell):
         gap = ell.value(h, y) + ell.conjugate(g, y) - dot(g, h)
         assert gap == 0 if isinstance(gap, fmpq) else abs(gap) < 1e-12
         equalities += 1
-    assert equalities >= 20
+    assert equalities >= (20 if ell is not ROBUST[0] else 5)  # few of its slopes are rational
 
 
 @pytest.mark.parametrize("ell", CONVEX, **named)
@@ -711,7 +712,7 @@ def test_labels_give_the_slopes_wanted_and_reach_says_when(ell):
             y = ell.label(h, [step * e for e in d])
             if y is not None:
                 assert ell.gradient(h, y) == [step * e for e in d]
-                assert s > 0 or ell is tilted_double_well
+                assert s > 0 or ell is tilted_double_well or ell in ROBUST
             else:
                 assert step != s
         met += s > 0

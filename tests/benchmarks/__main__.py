@@ -20,7 +20,14 @@ import sys  # noqa: E402
 
 from tests.benchmarks.comparison import Comparison  # noqa: E402
 
-ROWS = {"planted": "planted", "found": "found", "exact": "exactly", "infimum": "infima", "deep": "deep"}
+ROWS = {
+    "planted": "planted",
+    "found": "found",
+    "exact": "exactly",
+    "infimum": "infima",
+    "deep": "deep",
+    "ranks": "ranks",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
