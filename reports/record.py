@@ -41,7 +41,7 @@ SCHEMA = 1
 
 Expected = Literal["holds", "refuted"]
 Verdict = Literal["holds", "refuted", "inconclusive", "vacuous", "not run", "error"]
-Rung = Literal["exact", "ball", "float", "statistical"]
+Rung = Literal["exact", "exact (symbolic)", "ball", "float", "statistical"]
 FaultKind = Literal[
     "refutation not found",
     "mutant survived",

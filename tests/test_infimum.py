@@ -15,6 +15,7 @@ from strategies.datasets import Atoms, UniformPolynomials
 from strategies.losses import (
     CONVEX_DIFFERENTIABLE,
     LOSSES,
+    ROBUST,
     absolute,
     cross_entropy,
     hinge,
@@ -111,7 +112,7 @@ def test_bounds_are_close_and_certified_on_random_instances(loss):
         if k < 60:
             check_certificates(answer, features, labels, loss, measure)
     assert np.mean(np.array(gaps) <= 1e-8) >= 0.995
-    assert exact >= 297 or loss in (logistic, cross_entropy)
+    assert exact >= 297 or loss in (logistic, cross_entropy, *ROBUST)
 
 
 @pytest.mark.parametrize("loss", CONVEX_DIFFERENTIABLE, ids=lambda loss: loss.name)
@@ -497,7 +498,7 @@ def test_without_features_the_prediction_is_zero(loss):
     labels = matrix([[1, 0], [0, 1], [1, 0]])
     answer = enclose_infimum(fmpq_mat(3, 0), labels, loss, Atoms.uniform(3))
     zero = mean_loss(fmpq_mat(3, 0), fmpq_mat(2, 0), labels, loss, Atoms.uniform(3))
-    assert answer.attained is True
+    assert answer.attained is (None if loss in ROBUST else True)  # whose slopes are irrational
     assert arb(answer.upper).overlaps(arb(zero))
     assert answer.gap <= 1e-30
     assert (answer.minimiser.nrows(), answer.minimiser.ncols()) == (2, 0)

@@ -97,7 +97,7 @@ def test_losses_are_read_by_name_and_a_users_loss_from_its_own_mapping():
     for ell in LOSSES.values():
         assert there_and_back(ell) is ell
     mine = dataclasses.replace(squared, name="half squared")
-    with pytest.raises(CannotBeRead, match=r"unknown loss 'half squared'; known: Huber, "):
+    with pytest.raises(CannotBeRead, match=r"unknown loss 'half squared'; known: Blake-Zisserman, "):
         there_and_back(pendulum(loss=mine))
     assert there_and_back(pendulum(loss=mine), losses={**LOSSES, mine.name: mine}) == pendulum(loss=mine)
 
@@ -141,7 +141,7 @@ def broken(**changes):
 WRONG = {
     "a missing field": (broken(W="gone"), "W"),
     "an unknown field": (broken(U=1), "ResNet has no field U"),
-    "an unknown loss": (broken(loss={"loss": "exec"}), "unknown loss 'exec'; known: Huber"),
+    "an unknown loss": (broken(loss={"loss": "exec"}), "unknown loss 'exec'; known: Blake-Zisserman"),
     "no loss": (broken(loss="squared"), r"ResNet.loss is 'squared' \(str\): a loss is needed"),
     "no number": (broken(X=[["1", "x"]]), "'x' is not an exact number"),
     "a division by zero": (broken(X=[["1", "1/0"]]), "'1/0' is not an exact number"),

@@ -67,14 +67,16 @@ class Rung(enum.IntEnum):
     """How a verdict was reached, the most trustworthy first."""
 
     EXACT = 0
-    BALL = 1
-    FLOAT = 2
-    STATISTICAL = 3
+    SYMBOLIC = 1
+    """For all values at once, by exact algebra on formulas."""
+    BALL = 2
+    FLOAT = 3
+    STATISTICAL = 4
 
     @property
     def word(self) -> str:
         """The word the record uses."""
-        return self.name.lower()
+        return "exact (symbolic)" if self is Rung.SYMBOLIC else self.name.lower()
 
 
 Number = int | Fraction | fmpq | arb
