@@ -585,10 +585,10 @@ def two_functions_solve(at: dict[str, Any]) -> bool:
     """
     c = [[Fraction(e) for e in row] for row in at["c"]]
     u0, v0 = Fraction(at["u0"]), Fraction(at["v0"])
-    p = [sum(row[j] * u0**i for i, row in enumerate(c)) for j in range(len(c[0]))]
+    p = [sum((row[j] * u0**i for i, row in enumerate(c)), Fraction(0)) for j in range(len(c[0]))]
     while p and p[-1] == 0:
         p.pop()
-    slopes = [j * e for j, e in enumerate(p)][1:]
+    slopes = [Fraction(j) * e for j, e in enumerate(p)][1:]
     if len(p) < 3 or not sum(e * v0**j for j, e in enumerate(slopes)):
         return False
     rest, carry = [], Fraction(0)
