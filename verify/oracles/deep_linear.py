@@ -28,7 +28,6 @@ from verify.oracles.landscape import vanishes, where_minimal
 from verify.oracles.rank_constrained import (
     Eigenvalue,
     attains_least_value,
-    decimal,
     eigenvalues,
     is_above,
     squared_norm,
@@ -351,7 +350,7 @@ def _between(above: Eigenvalue, below: Eigenvalue) -> fmpq:
 
     def middle() -> fmpq | None:
         a, b = above.value, below.value
-        c = (decimal(a) + decimal(b)) / 2
+        c = (middle(a) + middle(b)) / 2
         return c if a > c and b < c else None
 
     found = climb(middle, bits=tuple(64 << k for k in range(12)))

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from strategies.activations import ACTIVATIONS
 from strategies.wide import Layers, Shape
 from verify.claim import Rung
-from verify.oracles.enclosed import climb, sign
+from verify.oracles.enclosed import climb, middle, sign
 
 __all__ = [
     "BITS",
@@ -119,18 +119,11 @@ def bordered_sign(activation: str, samples: Sequence[Number], units: Sequence[Nu
         return None
     found = 1
     for numbers in (samples, units):
-        order = sorted(range(len(numbers)), key=lambda i: _middle(numbers[i]))
+        order = sorted(range(len(numbers)), key=lambda i: middle(numbers[i]))
         if not all(numbers[i] < numbers[j] for i, j in pairwise(order)):
             return None
         found *= _parity(order)
     return found
-
-
-def _middle(a: Number) -> fmpq:
-    if isinstance(a, fmpq):
-        return a
-    mantissa, exponent = a.mid().man_exp()
-    return fmpq(int(mantissa)) * (fmpq(2) ** int(exponent))
 
 
 def _parity(order: Sequence[int]) -> int:
@@ -581,7 +574,7 @@ def construct_full_rank(
 
 
 def _rounded(ball: arb) -> fmpq:
-    whole = _middle(ball) * (1 << 60)
+    whole = middle(ball) * (1 << 60)
     return fmpq(int(whole.p) // int(whole.q), 1 << 60)
 
 

@@ -18,13 +18,12 @@ from typing import Any
 
 from flint import arb, fmpq, fmpq_mat, fmpq_poly
 
-from verify.oracles.enclosed import climb
+from verify.oracles.enclosed import climb, middle
 from verify.oracles.exact import projector
 
 __all__ = [
     "Eigenvalue",
     "attains_least_value",
-    "decimal",
     "eigenvalues",
     "fitted_gram",
     "is_above",
@@ -57,18 +56,7 @@ def _roots(factor: tuple[int, ...]) -> list[arb]:
     """The roots of an irreducible real-rooted polynomial, ascending, in disjoint balls."""
     found: Any = fmpq_poly(list(factor)).numer().complex_roots()
     roots: list[arb] = [root.real for root, _ in found]
-    return sorted(roots, key=lambda root: fmpq(*_dyadic(root.mid())))
-
-
-def _dyadic(x: arb) -> tuple[int, int]:
-    mantissa, exponent = x.man_exp()
-    m, e = int(mantissa), int(exponent)
-    return (m << e, 1) if e >= 0 else (m, 1 << -e)
-
-
-def decimal(x: fmpq | arb) -> fmpq:
-    """The midpoint of a ball, or the number itself, as a rational."""
-    return x if isinstance(x, fmpq) else fmpq(*_dyadic(x.mid()))
+    return sorted(roots, key=middle)
 
 
 def is_above(a: Eigenvalue, b: Eigenvalue) -> bool:
@@ -98,7 +86,7 @@ def eigenvalues(s: fmpq_mat) -> list[Eigenvalue]:
 
     def ordered() -> list[tuple[Eigenvalue, int]] | None:
         placed = [(arb(root.value), root, times) for root, times in found]
-        placed.sort(key=lambda entry: decimal(entry[0]), reverse=True)
+        placed.sort(key=lambda entry: middle(entry[0]), reverse=True)
         if all(placed[k][0] > placed[k + 1][0] for k in range(len(placed) - 1)):
             return [(root, times) for _, root, times in placed]
         return None
