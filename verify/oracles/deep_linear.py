@@ -22,7 +22,7 @@ from flint import fmpq, fmpq_mat
 from strategies.deep_linear import DeepLinearProblem
 from strategies.matrices import identity, null_space, rows, zeros
 from verify.claim import Verdict, vacuous
-from verify.oracles.enclosed import climb
+from verify.oracles.enclosed import climb, middle
 from verify.oracles.exact import independent_columns, inertia
 from verify.oracles.landscape import vanishes, where_minimal
 from verify.oracles.rank_constrained import (
@@ -348,12 +348,12 @@ def _turned(p: DeepLinearProblem, radius: fmpq) -> DeepLinearProblem | None:
 def _between(above: Eigenvalue, below: Eigenvalue) -> fmpq:
     """A rational number between two distinct eigenvalues."""
 
-    def middle() -> fmpq | None:
+    def between() -> fmpq | None:
         a, b = above.value, below.value
         c = (middle(a) + middle(b)) / 2
         return c if a > c and b < c else None
 
-    found = climb(middle, bits=tuple(64 << k for k in range(12)))
+    found = climb(between, bits=tuple(64 << k for k in range(12)))
     assert found is not None
     return found
 
