@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from reports.record import Rung, Variant
 
-__all__ = ["Assumption", "Card", "cards", "is_part", "readable_margin", "verdict_words"]
+__all__ = ["Assumption", "Card", "cards", "readable_margin", "verdict_words"]
 
 RUNGS: tuple[Rung, ...] = ("exact", "exact (symbolic)", "ball", "float", "statistical")
 """From the strongest to the weakest."""
@@ -45,7 +45,7 @@ class Card:
         dropped = [v.target for v in self.family("drop")]
         stated = {name: None for v in self.variants for name in v.assumes}
         return *found, *(
-            Assumption(n, "untested") for n in stated if not any(is_part(d, n) for d in dropped)
+            Assumption(n, "untested") for n in stated if not any(_is_part(d, n) for d in dropped)
         )
 
     @property
@@ -124,7 +124,7 @@ def _of_drop(variant: Variant) -> Assumption:
     return Assumption(variant.target, status)
 
 
-def is_part(dropped: str, name: str) -> bool:
+def _is_part(dropped: str, name: str) -> bool:
     """Whether ``dropped`` is the assumption ``name`` or a part of it, as "A2: differentiable" is of "A2"."""
     return re.match(re.escape(name) + r"(?!\w)", dropped) is not None
 

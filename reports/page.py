@@ -1,23 +1,34 @@
-"""Records to one self-contained HTML file: no scripts, no network, the same bytes for the same record."""
+"""Records to one self-contained HTML file: no network, readable without scripts, the same bytes each time."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from reports.cards import Card, cards, readable_margin, verdict_words
 from reports.record import Record, Variant, write_atomically
-from reports.show import instance_html, kind_of, one_line, value_html
-from reports.typeset import typeset
+from reports.show import grounds, instance_html, kind_of, one_line, value_html
+from reports.typeset import number_key, typeset
+
+if TYPE_CHECKING:
+    from reports.drawing import Figure
+    from reports.history import Comparison, History
 
 __all__ = ["render", "write_page"]
+
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -28,36 +39,128 @@ class Section:
     title: str
     cards: tuple[Card, ...]
 
+    @property
+    def refuted(self) -> tuple[tuple[Card, Variant], ...]:
+        """The sentences that are false as printed."""
+        return tuple((c, v) for c in self.cards for v in c.family("printed") if v.verdict == "refuted")
 
-def render(record: Record) -> str:
-    """The page of a record.
+    @property
+    def repaired(self) -> int:
+        """How many of them have a corrected sentence that holds."""
+        return sum(any(v.verdict == "holds" for v in c.family("repaired")) for c, _ in self.refuted)
+
+    @property
+    def mutants(self) -> int:
+        """How many false neighbours were tried."""
+        return sum(card.mutants for card in self.cards)
+
+    @property
+    def killed(self) -> int:
+        """How many of them were refuted."""
+        return sum(card.killed for card in self.cards)
+
+    @property
+    def effective(self) -> int:
+        """Instances that met the premises."""
+        return sum(card.effective for card in self.cards)
+
+    @property
+    def seconds(self) -> float:
+        """Time over all claims."""
+        return sum(card.seconds for card in self.cards)
+
+    def printed(self, verdict: str) -> int:
+        """How many sentences came to this verdict as they are printed."""
+        return sum(v.verdict == verdict for card in self.cards for v in card.family("printed"))
+
+    def assumptions(self, status: str) -> int:
+        """How many assumptions have this status."""
+        return sum(len(card.named(status)) for card in self.cards)
+
+
+def render(record: Record, comparison: Comparison | None = None, history: History | None = None) -> str:
+    """The page of a record, with what changed since another and how it went over many runs, if given.
 
     What is unexpected comes first and in full, then the summary, what was refuted as printed, a table of
-    claims for each paper, and the environment. Everything a record holds comes out escaped.
+    claims for each paper, and the environment. Everything a record holds comes out escaped. A script filters,
+    sorts and opens deep links; the page's own policy allows this script alone, and no request.
     """
     found = cards(record.variants)
+    # What cannot fit is not made first: a page of thousands of variants takes seconds.
+    hopeless = 2 if len(record.variants) > 4000 else 0
+    for level, largest in enumerate(LARGEST[hopeless:], hopeless):
+        page = _render(record, found, level, comparison, history)
+        if len(page.encode()) <= largest:
+            return page
+    return _render(record, found, len(LARGEST), comparison, history)
+
+
+LEFT_OUT = (
+    "",
+    "counterexamples of mutants are shown in one line, and pictures only of what is false as printed",
+    "plots are left out, and counterexamples of mutants are shown in one line",
+    "plots are left out, and counterexamples that were expected are shown in one line",
+)
+LARGEST = (2_950_000, 2_950_000, 9_500_000)
+"""Bytes of a page beyond which it is made again with less in it."""
+
+
+def _render(
+    record: Record,
+    found: tuple[Card, ...],
+    level: int,
+    comparison: Comparison | None,
+    history: History | None,
+) -> str:
+    """The page without what ``LEFT_OUT`` says for the level."""
+    style, script = Markup(_style()), Markup((HERE / "page.js").read_text(encoding="utf-8"))
+    sections = _sections(found)
+    # A counterexample that two shards found has one anchor, at its first place.
+    first_of = {
+        v.counterexample.id: v
+        for card in reversed(found)
+        for v in reversed(card.variants)
+        if v.counterexample
+    }
+
+    def detail(v: Variant) -> str:
+        """How much of a variant's counterexample is shown: ``line``, ``text`` or ``all``."""
+        if v.unexpected:
+            return "all"
+        if v.family == "mutant":
+            return "text" if level == 0 else "line"
+        return "all" if level < 3 else "line"
+
     page = (
         _environment()
         .get_template("page.html")
         .render(
             record=record,
+            comparison=comparison,
+            history=history,
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+            detail=detail,
+            level=level,
+            left_out=LEFT_OUT[level],
+            figures={card.claim: _figures(card) if level < 2 else () for card in found},
+            pictures=_pictures(
+                v
+                for v in first_of.values()
+                if level == 0 or (level == 1 and (v.unexpected or v.family == "printed"))
+            ),
             cards=found,
-            sections=_sections(found),
+            sections=sections,
             unexpected=[v for card in found for v in card.variants if v.unexpected],
-            refuted=[(card, v) for card in found for v in card.family("printed") if v.verdict == "refuted"],
+            refuted=[pair for section in sections for pair in section.refuted],
             superfluous=[
                 (card, v)
                 for card in found
                 for v in card.family("drop")
                 if v.verdict == "holds" and not v.unexpected
             ],
-            # A counterexample that two shards found has one anchor, at its first place.
-            first_of={
-                v.counterexample.id: v
-                for card in reversed(found)
-                for v in reversed(card.variants)
-                if v.counterexample
-            },
+            first_of=first_of,
             effective=sum(card.effective for card in found),
         )
     )
@@ -67,14 +170,66 @@ def render(record: Record) -> str:
     )
 
 
-def write_page(record: Record, path: str | os.PathLike[str]) -> None:
+def _figures(card: Card) -> tuple[Figure, ...]:
+    # Imported where needed: a page without pictures is made without their library.
+    from reports.plots import figures
+
+    return figures(card)
+
+
+def _pictures(refuted: Iterable[Variant]) -> dict[str, Figure]:
+    """Pictures by the id of the counterexample; none of mutants, which are many."""
+    found: dict[str, Figure] = {}
+    for v in refuted:
+        from reports.plots import picture
+
+        figure = picture(v) if v.unexpected or v.family != "mutant" else None
+        if figure is not None and v.counterexample is not None:
+            found[v.counterexample.id] = figure
+    return found
+
+
+def write_page(
+    record: Record,
+    path: str | os.PathLike[str],
+    comparison: Comparison | None = None,
+    history: History | None = None,
+) -> None:
     """Write the page, whole or not at all. Raises ``RecordError`` if ``path`` cannot be written."""
-    write_atomically(path, render(record).encode())
+    write_atomically(path, render(record, comparison, history).encode())
+
+
+@cache
+def _style() -> str:
+    """The style sheet with the font of the formulas inside."""
+    font = base64.b64encode((HERE / "fonts" / "math.woff2").read_bytes()).decode()
+    source = f'url(data:font/woff2;base64,{font}) format("woff2")'
+    return f'@font-face {{ font-family: "Trial Math"; src: {source}; }}\n' + (HERE / "page.css").read_text(
+        encoding="utf-8"
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing may be loaded, and nothing runs or dresses the page but what its digest names."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_digest(script)}",
+            f"style-src {_digest(style)}",
+            "font-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -91,6 +246,11 @@ def _environment() -> Environment:
         kind=kind_of,
         value=value_html,
         margin=readable_margin,
+        key=number_key,
+        counts=_counts,
+        grounds=grounds,
+        spark=_spark,
+        day=_day,
         verdict=verdict_words,
         colour=_colour,
         pretty=_pretty,
@@ -118,11 +278,40 @@ def _link(name: str) -> str:
     return "#" + quote(_anchor(name), safe="/:.", errors="replace")
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What the cases of a claim came to that does not count as effective."""
+
+    vacuous: int
+    inconclusive: int
+
+
+def _counts(card: Card) -> Counts:
+    return Counts(sum(v.vacuous for v in card.variants), sum(v.inconclusive for v in card.variants))
+
+
 def _colour(variant: Variant) -> str:
     """The class that colours a verdict; the words beside it say the same."""
     if variant.unexpected:
         return "bad"
     return "good" if variant.verdict == "holds" else "found"
+
+
+def _day(started: str) -> str:
+    """The minute of a time in ISO 8601, which is what a table of runs has room for."""
+    return started[:16].replace("T", " ")
+
+
+def _spark(seconds: Sequence[float]) -> Markup:
+    """How a time went over runs, as a line as high as a letter."""
+    top = max(seconds, default=0.0) or 1.0
+    step = 96 / max(len(seconds) - 1, 1)
+    points = " ".join(f"{2 + i * step:.1f},{18 - 16 * s / top:.1f}" for i, s in enumerate(seconds))
+    title = f"{_seconds(seconds[0])} at first, {_seconds(seconds[-1])} now" if seconds else "none"
+    return Markup(
+        '<svg class="spark" viewBox="0 0 100 20" width="100" height="20" role="img"><title>{}</title>'
+        '<polyline points="{}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg>'
+    ).format(title, points)
 
 
 def _seconds(seconds: float) -> str:
@@ -140,24 +329,11 @@ def _grouped(n: int) -> str:
 
 
 def _pretty(value: object) -> str:
-    """JSON, indented, with one row of a matrix a line."""
-    try:
-        return "".join(_indented(value, "\n"))
-    except RecursionError:
-        return json.dumps(value, ensure_ascii=False)
+    """JSON with one entry of the outermost object a line."""
+    if not isinstance(value, dict):
+        return _json(value)
+    return "{\n" + ",\n".join(f"  {_json(k)}: {_json(v)}" for k, v in value.items()) + "\n}"
 
 
-def _indented(value: object, margin: str) -> Iterator[str]:
-    inner = margin + "  "
-    if isinstance(value, dict) and value:
-        for i, (key, of_key) in enumerate(value.items()):
-            yield f"{',' if i else '{'}{inner}{json.dumps(key, ensure_ascii=False)}: "
-            yield from _indented(of_key, inner)
-        yield margin + "}"
-    elif isinstance(value, list) and any(isinstance(v, (dict, list)) for v in value):
-        for i, of_row in enumerate(value):
-            yield f"{',' if i else '['}{inner}"
-            yield from _indented(of_row, inner)
-        yield margin + "]"
-    else:
-        yield json.dumps(value, ensure_ascii=False)
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -16,7 +16,9 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 __all__ = [
     "SCHEMA",
+    "Axis",
     "Counterexample",
+    "Curve",
     "End",
     "Expected",
     "Fault",
@@ -27,8 +29,10 @@ __all__ = [
     "RecordError",
     "Run",
     "Rung",
+    "Series",
     "Variant",
     "Verdict",
+    "Violation",
     "Writer",
     "find",
     "merge",
@@ -37,7 +41,9 @@ __all__ = [
     "write_atomically",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
+"""What is written. 2 added what plots and comparisons need: octaves of margins, curves, the most violating
+instance, the oracle's fingerprint. Records of schema 1 have none of these and are read as they are."""
 
 Expected = Literal["holds", "refuted"]
 Verdict = Literal["holds", "refuted", "inconclusive", "vacuous", "not run", "error"]
@@ -100,10 +106,49 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Margin:
-    """The least and the greatest distance from the boundary of the verdict, as exact or decimal strings."""
+    """The least and the greatest distance from the boundary of the verdict, as exact or decimal strings.
+
+    ``octaves`` counts the instances by their margin m: under "k" those with 2^k <= m < 2^(k+1); under "zero",
+    "negative" and "huge" those below 2^-1074, below 0 and from 2^1024 on. Older records have none.
+    """
 
     least: str
     greatest: str
+    octaves: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """What a curve is drawn over: its name, and the values in ascending order as number strings."""
+
+    name: str
+    values: tuple[str, ...]
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One measured quantity: a number string for every point of the axes, or None where there is none.
+
+    ``low`` and ``high`` are the spread about ``values``, as long as these or empty. Over two axes the points
+    come row by row: all of the second axis for the first value of the first.
+    """
+
+    name: str
+    values: tuple[str | None, ...]
+    low: tuple[str | None, ...] = ()
+    high: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What a claim measured besides its verdict: curves over one axis, or surfaces over two."""
+
+    title: str
+    axes: tuple[Axis, ...]
+    measured: str
+    series: tuple[Series, ...]
+    logarithmic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +170,17 @@ class Counterexample:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Violation:
+    """The instance that violates a printed sentence by the greatest ``margin`` found, where it is not the
+    smallest one; ``instance``, ``values`` and ``why`` are as in a ``Counterexample``."""
+
+    instance: Any
+    margin: str
+    values: dict[str, str] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """What one variant's run leaves behind.
 
@@ -132,6 +188,7 @@ class Variant:
     own sentence (the corrected statement, or what a mutant claims instead); ``order`` is the place in the
     collection.
     ``effective`` counts the instances that met the premises and were decided, of the ``needed`` ones.
+    ``oracle`` is a short hash of the sources that decided; empty in records older than it.
     """
 
     claim: str
@@ -155,13 +212,16 @@ class Variant:
     vacuous: int = 0
     classes: dict[str, int] = field(default_factory=dict)
     margin: Margin | None = None
+    curves: tuple[Curve, ...] = ()
     equivalent_mutants: dict[str, str] = field(default_factory=dict)
     note: str = ""
+    oracle: str = ""
     seconds: float = 0.0
     device: str = "cpu"
     nodeid: str = ""
     order: int = 0
     counterexample: Counterexample | None = None
+    most_violating: Violation | None = None
 
     @property
     def family(self) -> str:
@@ -478,7 +538,7 @@ def _encode(line: Line, path: Path) -> bytes:
 
 
 def _decode(data: bytes) -> Line:
-    """One object of schema 1. Raises ``RecordError`` with what is wrong, or ``_Newer``."""
+    """One object of a known schema. Raises ``RecordError`` with what is wrong, or ``_Newer``."""
     try:
         found = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -13,27 +13,45 @@ from typing import Any, Literal
 from markupsafe import Markup, escape
 
 from reports.cards import Card, cards, verdict_words
-from reports.record import Counterexample, Lost, Variant
-from reports.typeset import matrix, number
+from reports.record import Counterexample, Lost, Variant, Violation
+from reports.typeset import NUMBER, approximately, matrix, number
 
-__all__ = ["Part", "instance_html", "kind_of", "one_line", "parts", "summary", "text", "value_html"]
+__all__ = [
+    "Part",
+    "grounds",
+    "instance_html",
+    "kind_of",
+    "one_line",
+    "parts",
+    "summary",
+    "text",
+    "value_html",
+]
 
 LARGEST_OPEN = 12
 """Matrices with more rows or columns are folded on the page."""
 
-NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?(/\d+)?")
+LONGEST_OPEN = 36
+"""Numbers and matrix entries with more characters are folded, with three digits of them outside."""
+
+LONGEST_WORDS = 600
+"""Characters of a part in words that are not folded."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A named part of an instance: ``measure.weights``, a matrix; ``loss``, a word; a number; …"""
+    """A named part of an instance: ``measure.weights``, a matrix; ``loss``, a word; a number; …
+
+    ``of`` is what a matrix is multiplied with, if it is shown as a step of a network.
+    """
 
     name: str
     kind: Literal["matrix", "number", "word", "type", "json"]
     value: Any
+    of: str = ""
 
 
-def kind_of(counterexample: Counterexample) -> str:
+def kind_of(counterexample: Counterexample | Violation) -> str:
     """What the instance is, as "ResNet"; empty if it is not tagged."""
     found = counterexample.instance
     return str(found["type"]).rpartition(":")[2] if isinstance(found, dict) and "type" in found else ""
@@ -90,7 +108,7 @@ def one_line(variant: Variant, *, width: int = 100) -> str:
     return ", ".join([*kept, "…"]) if kept else whole[: width - 1] + "…"
 
 
-def instance_html(counterexample: Counterexample) -> Markup:
+def instance_html(counterexample: Counterexample | Violation) -> Markup:
     """The instance as a list of definitions with MathML; matrices too large for a glance are folded."""
     shown = [
         Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(
@@ -99,6 +117,24 @@ def instance_html(counterexample: Counterexample) -> Markup:
         for p in parts(counterexample.instance)
     ]
     return Markup('<dl class="instance">{}</dl>').format(Markup("").join(shown))
+
+
+def grounds(variant: Variant) -> str:
+    """Which premises hold for the counterexample and how that is known; empty for a mutant's."""
+    if variant.family == "mutant":
+        return ""
+    freed = f"{variant.target} is not asked for; the instance" if variant.family == "drop" else "The instance"
+    met = "every other premise" if variant.family == "drop" else "every premise of the sentence"
+    return f"{freed} meets {met}, by construction or an exact decision{HOW.get(variant.rung or '', '')}."
+
+
+HOW = {
+    "exact": ", and that the conclusion fails is decided in rational arithmetic",
+    "exact (symbolic)": ", and that the conclusion fails is decided by exact algebra on formulas",
+    "ball": ", and that the conclusion fails is decided by rigorous enclosures",
+    "float": ", and that the conclusion fails is decided in floating point with a stated error bound",
+    "statistical": ", and that the conclusion fails is decided on independent seeds, with a stated error",
+}
 
 
 def value_html(value: str) -> Markup:
@@ -157,6 +193,8 @@ def _parts(value: Any, name: str) -> Iterator[Part]:
             yield Part(name, "word", "()")
         for i, inner in enumerate(value["tuple"]):
             yield from _parts(inner, f"{name}[{i}]")
+    elif (steps := _steps(value)) is not None:
+        yield from steps
     elif isinstance(value, dict) and isinstance(value.get("type"), str):
         if name:
             yield Part(name, "type", value["type"].rpartition(":")[2])
@@ -172,6 +210,41 @@ def _parts(value: Any, name: str) -> Iterator[Part]:
         yield Part(name, "number" if NUMBER.fullmatch(written) else "word", written)
     else:
         yield Part(name, "json", value)
+
+
+def _steps(value: Any) -> list[Part] | None:
+    """A network's computation as equations h₁ = [A | c] (h₀, 1), h₂ = relu(h₁), …; None for anything else."""
+    if not isinstance(value, dict) or not str(value.get("type")).endswith(":Computation"):
+        return None
+    found = []
+    try:
+        for i, step in enumerate(value["steps"]["tuple"], 1):
+            kind, h = step["type"].rpartition(":")[2], f"h{_low(i)}"
+            if kind == "Affine":
+                rows = [
+                    [c if int(k) < 0 else f"θ{_low(int(k) + 1)}" for k, c in zip(ks, cs, strict=True)]
+                    for ks, cs in zip(step["places"], step["frozen"], strict=True)
+                ]
+                found.append(Part(h, "matrix", rows, f" (h{_low(step['source'])}, 1)"))
+            elif kind == "Activate":
+                names = step["activations"]
+                names = names["tuple"] if isinstance(names, dict) else [names]
+                shown = [n if isinstance(n, str) else n["activation"] for n in names]
+                which = shown[0] if len(set(shown)) == 1 else f"({', '.join(shown)})"
+                found.append(Part(h, "word", f"{which}(h{_low(step['source'])})"))
+            else:
+                left, right = f"h{_low(step['left'])}", f"h{_low(step['right'])}"
+                written = {
+                    "sum": f"{left} + {right}", "product": f"{left} ⊙ {right}", "join": f"({left}, {right})"
+                }  # fmt: skip
+                found.append(Part(h, "word", written[step["operation"]]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None  # written by another version: its JSON says it all
+    return [Part("h₀", "word", "a column of X"), *found, Part("output", "word", f"h{_low(len(found))}")]
+
+
+def _low(number: int) -> str:
+    return "".join(chr(0x2080 + int(digit)) for digit in str(int(number)))
 
 
 def _value(written: str) -> Part:
@@ -207,29 +280,43 @@ def _part_lines(part: Part) -> list[str]:
     if not rows or not rows[0]:
         return [f"({_shape(rows)}, without entries)"]
     widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-    return ["[" + "  ".join(e.rjust(w) for e, w in zip(row, widths, strict=True)) + "]" for row in rows]
+    lines = ["[" + "  ".join(e.rjust(w) for e, w in zip(row, widths, strict=True)) + "]" for row in rows]
+    return [lines[0] + part.of, *lines[1:]]
 
 
 def _short(part: Part) -> str:
     if part.kind != "matrix":
         return _part_lines(part)[0]
-    return "[" + "; ".join(", ".join(str(e) for e in row) for row in part.value) + "]"
+    return "[" + "; ".join(", ".join(str(e) for e in row) for row in part.value) + "]" + part.of
 
 
 def _html(part: Part) -> Markup:
     if part.kind == "number":
-        return number(part.value)
+        return number(part.value) if len(part.value) <= LONGEST_OPEN else _folded_number(part.value)
     if part.kind != "matrix":
-        return escape("\n".join(_part_lines(part)))
+        words = "\n".join(_part_lines(part))
+        if len(words) <= LONGEST_WORDS:
+            return escape(words)
+        return _FOLDED.format(f"{words[:60]}… ({len(words)} characters)", words)
     rows = [[str(e) for e in row] for row in part.value]
     if not rows or not rows[0]:
         return escape(_part_lines(part)[0])
-    drawn = matrix(rows)
-    if max(len(rows), len(rows[0])) <= LARGEST_OPEN:
+    drawn = matrix(rows) + escape(part.of)
+    longest = max((len(e) for row in rows for e in row), default=0)
+    if max(len(rows), len(rows[0])) <= LARGEST_OPEN and longest <= LONGEST_OPEN:
         return drawn
-    return Markup("<details><summary>a {} matrix</summary><div class=scroll>{}</div></details>").format(
-        _shape(rows), drawn
+    entries = f", entries of up to {longest} characters" if longest > LONGEST_OPEN else ""
+    return Markup("<details><summary>a {} matrix{}</summary><div class=scroll>{}</div></details>").format(
+        _shape(rows), entries, drawn
     )
+
+
+_FOLDED = Markup("<details><summary>{}</summary><div class=digits>{}</div></details>")
+
+
+def _folded_number(written: str) -> Markup:
+    kind = "a fraction" if "/" in written else "a number"
+    return _FOLDED.format(f"{approximately(written)} ({kind} of {len(written)} characters)", written)
 
 
 def _labelled(label: str, *says: str) -> list[str]:

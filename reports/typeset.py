@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup, escape
 
-__all__ = ["matrix", "number", "typeset"]
+__all__ = ["approximately", "matrix", "number", "number_key", "typeset"]
 
 LONGEST = 4000
 """Characters of LaTeX that are typeset; more is shown as it was written."""
@@ -52,8 +52,15 @@ ATTRIBUTES |= {"linethickness", "maxsize", "minsize", "movablelimits", "scriptle
 VARIANTS = {"bold": "BOLD", "script": "SCRIPT", "fraktur": "FRAKTUR", "double-struck": "DOUBLE-STRUCK"}
 """``mathvariant`` is not drawn by today's browsers, the letters of these names are."""
 
+NUMBER = re.compile(r"(-?)(\d+(?:\.\d+)?)(?:[eE]([-+]?\d{1,6}))?(?:/(\d+))?", re.ASCII)
+"""A number of a record: sign, digits, power of ten, denominator."""
+
 LIMITS = {"min", "max", "inf", "sup", "lim"}
 RELATIONS = {"=", "≤", "≥", "<", ">", "∈", "⊆", "≠", "∀"}
+DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+"""Subscripts that most fonts of mathematics lack."""
+PRIMES = frozenset("′″‴")
+ACCENTS = frozenset("‾_~˜^ˆ˙¨→")
 ARROWS = {"⟹", "⇒", "⟺", "⇔", "⟸", "→"}
 WORD = re.compile(r"[A-Za-z]{3,}|\b[A-Za-z]{2,}[,;:.]?\s+[A-Za-z]{2,}")
 PROSE = re.compile(r"\b[A-Za-z]{2,}[,;:.]?\s+[A-Za-z]{2,}")
@@ -92,6 +99,39 @@ def number(text: str) -> Markup:
     return Markup("<math>{}</math>").format(_number(text))
 
 
+def approximately(text: str) -> str:
+    """A number string as "≈ 1.23e-45", whatever its size; empty for what is no number."""
+    found = NUMBER.fullmatch(text)
+    if found is None:
+        return ""
+    sign, above, power, below = found.groups()
+    (a, p), (b, q) = _scientific(above), _scientific(below or "1")
+    if b == 0:
+        return ""
+    written = f"{a / b:.2e}".partition("e")
+    exponent = int(written[2]) + p - q + int(power or 0)
+    if a == 0 or -5 <= exponent <= 6:
+        return f"≈ {sign}{a / b * 10.0 ** (p - q + int(power or 0)):.3g}"
+    return f"≈ {sign}{written[0]}e{exponent:+d}"
+
+
+def number_key(text: str) -> str:
+    """What a column of numbers is sorted by: the number as a float; ``inf`` where there is none."""
+    found = re.search(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,6})?(?:/\d+)?", text)
+    shown = approximately(found[0]) if found else ""
+    return str(float(shown.removeprefix("≈ "))) if shown else "Infinity"
+
+
+def _scientific(digits: str) -> tuple[float, int]:
+    """Digits, with a point perhaps, as a number from 1 to 10 (or 0) and a power of ten."""
+    whole, _, rest = digits.partition(".")
+    all_digits = (whole + rest).lstrip("0")
+    lead = all_digits[:17]
+    if not lead:
+        return 0.0, 0
+    return float(f"{lead[0]}.{lead[1:] or 0}"), len(all_digits) - 1 - len(rest)
+
+
 def matrix(rows: Sequence[Sequence[str]]) -> Markup:
     """A matrix of number strings as a MathML table in brackets."""
     body = Markup("").join(
@@ -100,18 +140,20 @@ def matrix(rows: Sequence[Sequence[str]]) -> Markup:
         )
         for row in rows
     )
-    return Markup("<math><mrow><mo>[</mo><mtable>{}</mtable><mo>]</mo></mrow></math>").format(body)
+    return Markup("<math><mo>[</mo><mtable>{}</mtable><mo>]</mo></math>").format(body)
 
 
 def _number(text: str) -> Markup:
-    found = re.fullmatch(r"(-?)(\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?:/(\d+))?", text)
+    found = NUMBER.fullmatch(text)
+    if found is None and (low := re.fullmatch("(\\w)([₀-₉]+)", text)):
+        return Markup("<msub><mi>{}</mi><mn>{}</mn></msub>").format(low[1], low[2].translate(DIGITS))
     if found is None:
         return Markup("<mtext>{}</mtext>").format(text)
-    sign, above, below = found.groups()
-    size = Markup("<mn>{}</mn>").format(above)
+    sign, above, power, below = found.groups()
+    size = Markup("<mn>{}</mn>").format(above + (f"e{power}" if power else ""))
     if below is not None:
         size = Markup("<mfrac>{}<mn>{}</mn></mfrac>").format(size, below)
-    return Markup('<mrow><mo form="prefix">−</mo>{}</mrow>').format(size) if sign else size
+    return Markup("<mrow><mo>−</mo>{}</mrow>").format(size) if sign else size
 
 
 def _as_written(source: str) -> Markup:
@@ -125,6 +167,7 @@ def _math(source: str, display: bool) -> Markup:
     if re.search(r"\\(newcommand|renewcommand|def|let)\b", source):
         return _as_written(source)
     try:
+        source = re.sub("[₀-₉]+", lambda low: f"_{{{low[0].translate(DIGITS)}}}", source)
         row = convert_to_element(source.replace("<=", r"\le ").replace(">=", r"\ge "))[0]
         return Markup("").join(_flow(list(row), display))
     # The converter raises whatever its parsing runs into.
@@ -141,7 +184,7 @@ def _flow(children: list[Element], display: bool) -> Iterator[Markup]:
         if piece:
             style = Markup(' displaystyle="true"') if display else ""
             inner = Markup("").join(_serialise(e) for e in piece)
-            yield Markup("<math{}><mrow>{}</mrow></math>").format(style, inner)
+            yield Markup("<math{}>{}</math>").format(style, inner)
             piece.clear()
 
     for child in children:
@@ -154,6 +197,9 @@ def _flow(children: list[Element], display: bool) -> Iterator[Markup]:
         if depth == 0 and tag == "mo" and text in ARROWS:
             yield from flush()
             yield Markup(" ")
+        if depth == 0 and tag == "mo" and text in (",", ";") and not piece:
+            yield escape(text) + " "  # a line may break before a formula, not before a comma
+            continue
         if tag == "mo":
             depth += (text in ("(", "[", "{")) - (text in (")", "]", "}"))
         piece.append(child)
@@ -191,10 +237,24 @@ def _serialise(element: Element) -> Markup:
         raise _Unprintable(text)
     if tag == "msub" and children[0].tag == "mo" and _text(children[0]) in LIMITS:
         tag = "munder"
+    if tag in ("msup", "msubsup") and set(_text(children[-1])) & PRIMES and not list(children[-1]):
+        # A prime is raised as it is; as a superscript it is too small to be seen.
+        base, prime = _serialise(children[0]), Markup("<mi>{}</mi>").format(_text(children[-1]))
+        if tag == "msup":
+            return Markup("<mrow>{}{}</mrow>").format(base, prime)
+        return Markup("<msub><mrow>{}{}</mrow>{}</msub>").format(base, prime, _serialise(children[1]))
     variant = element.get("mathvariant", "")
     if variant in VARIANTS:
         text = "".join(_letter(c, VARIANTS[variant]) for c in text)
     text = text.replace("⧵", "∖")  # the first is missing from most fonts
+    if tag in ("mover", "munder") and _text(children[1]) in ("―", "¯", "‾"):
+        # The others are drawn as long as a letter, these as long as what they are to cover.
+        children[1].text = "‾" if tag == "mover" else "_"
+        children[1].set("stretchy", "true")
+    if tag == "mo" and text in ("|", "‖", "∥"):
+        element.set("stretchy", element.get("stretchy", "false"))
+    if tag in ("mover", "munder") and _text(children[1]) in ACCENTS:
+        element.set("accent" if tag == "mover" else "accentunder", "true")  # where browsers look for it
     attributes: dict[str, Any] = {
         k: v for k, v in element.attrib.items() if k in ATTRIBUTES and re.fullmatch(r"[\w .%+-]*", v)
     }

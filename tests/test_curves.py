@@ -28,7 +28,9 @@ from verify.trial import BUDGETS, put_on_trial
 
 
 def tried(conclude: Any, draws: Any, *, expected: Any = HOLDS, **options: Any) -> record.Variant:
-    made = claim("T/measured", where="here", says="x")(printed(expected, draws, **options)(conclude))
+    made = claim("T/measured", where="here", says="x")(
+        printed(expected, draws, **options)(lambda x: conclude(x))
+    )
     (variant,) = made.claim.variants
     found = put_on_trial(variant, budget=BUDGETS["quick"], seed_text="0", seconds=60)
     assert record.Variant.from_json(json.loads(json.dumps(found.to_json()))) == found
@@ -37,12 +39,10 @@ def tried(conclude: Any, draws: Any, *, expected: Any = HOLDS, **options: Any) -
 
 def test_points_become_a_curve_with_its_spread() -> None:
     def conclude(x: tuple[int, int]) -> Verdict:
-        """T."""
         width, noise = x
         of = {"trained": Fraction(noise, width), "bound": arb(2)}
-        record_point(
-            "loss against width", at={"width": width}, measured="loss", of=of, logarithmic=("width",)
-        )
+        at, logarithmic = {"width": width}, ("width",)
+        record_point("loss against width", at=at, measured="loss", of=of, logarithmic=logarithmic)
         return decide(True, why="")
 
     draws = st.tuples(st.sampled_from([1, 2, 4]), st.sampled_from([0, 1]))
@@ -51,7 +51,10 @@ def test_points_become_a_curve_with_its_spread() -> None:
         title="loss against width", axes=(Axis(name="width", values=("1", "2", "4"), logarithmic=True),),
         measured="loss",
         series=(
-            Series(name="trained", values=("0.5", "0.25", "0.125"), low=("0", "0", "0"), high=("1", "0.5", "0.25")),
+            Series(
+                name="trained", values=("0.5", "0.25", "0.125"),
+                low=("0", "0", "0"), high=("1", "0.5", "0.25"),
+            ),
             Series(name="bound", values=("2", "2", "2")),
         ),
     )  # fmt: skip
@@ -59,7 +62,6 @@ def test_points_become_a_curve_with_its_spread() -> None:
 
 def test_two_axes_make_a_surface_with_holes() -> None:
     def conclude(x: int) -> Verdict:
-        """T."""
         place = {"width": x % 2, "depth": fmpq(x // 2, 2)}
         record_point("loss", at=place, measured="loss", of={"a": x, "b": float("nan")})
         return decide(True, why="")
@@ -71,7 +73,6 @@ def test_two_axes_make_a_surface_with_holes() -> None:
 
 def test_what_does_not_count_is_not_recorded() -> None:
     def conclude(x: int) -> Verdict:
-        """T."""
         record_point("x", at={"x": x}, measured="x", of={"x": x})
         if x % 3 == 0:
             return vacuous("a multiple of 3")
@@ -103,7 +104,6 @@ MARGINS = [fmpq(0), fmpq(1, 8), fmpq(3, 16), fmpq(1), fmpq(3), fmpq(-1), fmpq(10
 
 def test_margins_are_counted_by_octave() -> None:
     def conclude(k: int) -> Verdict:
-        """T."""
         return decide(True, why="", margin=MARGINS[k])
 
     found = tried(conclude, st.integers(0, 7), needs=8).margin
@@ -114,7 +114,6 @@ def test_margins_are_counted_by_octave() -> None:
 
 def test_the_most_violating_instance_stands_beside_the_smallest() -> None:
     def conclude(x: int) -> Verdict:
-        """T."""
         return decide_at_most(x, 3)
 
     found = tried(conclude, st.integers(0, 10**6), expected=REFUTED)

@@ -19,15 +19,19 @@ from hypothesis import strategies as st
 
 from reports.cards import Card
 from reports.drawing import ACCENT, WARNING, Figure, Scale, Sheet, cut, number, short
+from reports.history import trend
 from reports.models import model as model_of
-from reports.plots import figures, picture
+from reports.plots import figures, growth, picture
 from reports.record import (
     Axis,
     Counterexample,
     Curve,
+    End,
     Margin,
+    Run,
     Series,
     Variant,
+    Writer,
 )
 from strategies.deep_linear import deep_linear_problems
 from strategies.instance import to_json
@@ -287,10 +291,30 @@ def test_singular_values_and_patterns() -> None:
     assert "2 units on 3 samples: 2 active, 2 inactive, 2 exactly at the kink" in figure.description
 
 
+def test_cost_is_drawn_over_the_runs_of_a_folder(tmp_path: Path) -> None:
+    for n in (1, 2, 3):
+        writer = Writer(tmp_path / f"{n}.jsonl")
+        writer.write(Run(started=f"2026-11-2{n}T00:00:00", profile="quick"))
+        for order, paper in enumerate(("T", "U")):
+            if paper == "T" or n > 1:
+                variant = replace(PLAIN, claim=f"{paper}/one", paper=paper, order=order, seconds=n + order)
+                writer.write(variant)
+        writer.finish(End(complete=True, exit_status=0, finished="", seconds=1.0))
+    figure = growth(trend(tmp_path))
+    assert figure is not None
+    words = [t.text for t in well_made(figure).iter("text")]
+    assert {"T: seconds", "U: instances", "run"} <= set(words)
+    assert figure.title == "Cost over 3 runs"
+    (tmp_path / "3.jsonl").unlink()
+    (tmp_path / "2.jsonl").unlink()
+    assert growth(trend(tmp_path)) is None
+
+
 PROGRAM = """
 import hashlib, pickle, sys
 from reports.models import model as model_of
-from reports.plots import figures, picture
+from reports.history import trend
+from reports.plots import figures, growth, picture
 card, variant = pickle.loads(bytes.fromhex(sys.argv[1]))
 made = [f.svg for f in figures(card)] + [picture(variant).svg]
 print(hashlib.sha256("".join(made).encode()).hexdigest())
@@ -365,7 +389,7 @@ def test_scales_and_labels() -> None:
     assert Scale(2, 2, 0, 10)(2) == 5
     assert 0 <= Scale(-1.7e308, 1.7e308, 0, 10)(1e308) <= 10
     assert [short(v) for v in (0.5, -1e-7, 1.5e12)] == ["0.5", "−1e−7", "1.5e12"]
-    assert cut("a  b\n" + "x" * 99, 62) == "a b xxxxx…"
+    assert cut("a  b\n" + "x" * 99, 66) == "a b xxxxx…"
     assert json.dumps(short(0.0)) == '"0"'
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reports.record import Counterexample, Fault, Lost, Margin, Variant
 from reports.show import instance_html, one_line, parts, summary, text, value_html
-from reports.typeset import typeset
+from reports.typeset import approximately, number_key, typeset
 
 INSTANCE: dict[str, Any] = {
     "type": "strategies.networks:ResNet",
@@ -127,15 +127,58 @@ def test_very_deep_instances_are_shown_as_json() -> None:
 
 
 def test_fractions_are_stacked_and_large_matrices_folded() -> None:
-    assert value_html("-3/2") == (
-        '<math><mrow><mo form="prefix">−</mo><mfrac><mn>3</mn><mn>2</mn></mfrac></mrow></math>'
-    )
+    assert value_html("-3/2") == ("<math><mrow><mo>−</mo><mfrac><mn>3</mn><mn>2</mn></mfrac></mrow></math>")
     assert value_html('[["1", "2"]]').count("<mtd>") == 2
     assert value_html("between <0> and 1") == "between &lt;0&gt; and 1"
     small = Counterexample(id="x", instance={"type": "m:T", "X": [["1"] * 12] * 12})
     large = Counterexample(id="x", instance={"type": "m:T", "X": [["1"] * 13] * 2})
     assert "<details>" not in instance_html(small)
     assert "<summary>a 2 × 13 matrix</summary>" in instance_html(large)
+
+
+def test_a_network_is_shown_as_its_equations() -> None:
+    affine = {
+        "type": "strategies.feedforward:Affine",
+        "source": 0,
+        "places": [["0", "-1"]],
+        "frozen": [["0", "1/2"]],
+    }
+    relu = {"type": "strategies.feedforward:Activate", "source": 1, "activations": {"tuple": ["relu"]}}
+    sum_ = {"type": "strategies.feedforward:Combine", "left": 0, "right": 2, "operation": "sum"}
+    computation = {
+        "type": "strategies.feedforward:Computation", "width": 1, "parameters": 1,
+        "steps": {"tuple": [affine, relu, sum_]},
+    }  # fmt: skip
+    shown = one_line(
+        of({"type": "strategies.feedforward:Network", "computation": computation, "theta": [["3"]]}),
+        width=200,
+    )
+    assert shown == (
+        "h₀ = a column of X, h₁ = [θ₁, 1/2] (h₀, 1), h₂ = relu(h₁), h₃ = h₀ + h₂, output = h₃, theta = [3]"
+    )
+    assert "<msub><mi>θ</mi><mn>1</mn></msub>" in instance_html(Counterexample(id="x", instance=computation))
+    foreign = {**computation, "steps": {"tuple": [{"type": "m:Unknown"}]}}
+    assert "steps[0]" in text(of({"type": "m:Network", "computation": foreign}))
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("1/3", "≈ 0.333"),
+        ("-2", "≈ -2"),
+        ("0", "≈ 0"),
+        ("0.0001234", "≈ 0.000123"),
+        ("1" * 5000, "≈ 1.11e+4999"),
+        ("1/" + "2" * 5000, "≈ 4.50e-5000"),
+        ("-3e-40", "≈ -3.00e-40"),
+        ("9" * 400 + "/" + "9" * 399, "≈ 10"),
+        ("one", ""),
+        ("1/0", ""),
+    ],
+)
+def test_large_numbers_have_a_size(number: str, shown: str) -> None:
+    assert approximately(number) == shown
+    assert float(number_key(number)) == (float(shown.removeprefix("≈ ")) if shown else float("inf"))
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
@@ -180,6 +223,14 @@ def test_the_summary_has_a_row_a_claim_and_names_what_is_odd() -> None:
         (r"A \setminus B", "<mo>∖</mo>"),
         (r"\min_{W} x", "<munder>"),
         (r"\mathbf{x}\in\mathcal{L}", "ℒ"),
+        (r"\overline{x+y}", 'stretchy="true">‾</mo>'),
+        (r"\bar R", '<mover accent="true"><mi>R</mi><mo stretchy="true">‾</mo></mover>'),
+        (r"\hat W", '<mover accent="true">'),
+        (r"\sigma'(t)", "<mrow><mi>σ</mi><mi>′</mi></mrow>"),
+        (r"W_l'", "<msub><mrow><mi>W</mi><mi>′</mi></mrow><mi>l</mi></msub>"),
+        (r"\text{(or } x\text{)}, y", "</math>), <math>"),
+        (r"\|x\|^2", '<msup><mo fence="false" stretchy="false">‖</mo><mn>2</mn></msup>'),
+        (r"R₁₂ \le 1", "<msub><mi>R</mi><mrow><mn>12</mn></mrow></msub>"),
         (r"\nosuchmacro{x}", '<code class="latex">\\nosuchmacro{x}</code>'),
         (r"\frac{1", '<code class="latex">\\frac{1</code>'),
         (r"\newcommand{\x}{\x\x}\x", '<code class="latex">'),

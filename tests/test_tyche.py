@@ -26,8 +26,8 @@ def test_any(x):
     return inconclusive("one") if x == 1 else decide(True, why="", margin=x)
 '''
 FIELDS = {
-    "type", "run_start", "property", "status", "status_reason", "representation", "arguments", "how_generated",
-    "features", "coverage", "timing", "metadata",
+    "type", "run_start", "property", "status", "status_reason", "representation", "arguments",
+    "how_generated", "features", "coverage", "timing", "metadata",
 }  # fmt: skip
 
 

@@ -17,13 +17,16 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reports.record import Counterexample, End, Lost, RecordError, Run, Writer, find, read
 from reports.record import Variant as VariantRecord
 from verify.claim import REFUTED, Claim, Variant
+
+if TYPE_CHECKING:
+    from verify.tyche import Observer
 
 PROFILES = ("quick", "thorough", "nightly")
 DEFAULT_RECORD = os.path.join(".verify", "run.jsonl")
@@ -41,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"where the record goes (default {DEFAULT_RECORD}); with --replay, where it is read",
     )  # fmt: skip
     group.addoption("--report", metavar="PATH", help="also write the HTML page")
+    group.addoption("--tyche", metavar="PATH", help="also write every case, for Tyche and viewers like it")
     group.addoption("--replay", metavar="ID", help="decide one counterexample of the record again")
     group.addoption(
         "--time-limit", metavar="SECONDS", type=float,
@@ -101,6 +105,7 @@ class Session:
         self.is_worker = worker_input is not None
         self.started: float = worker_input["verify_started"] if worker_input else time.time()
         self.seed: str = worker_input["verify_seed"] if worker_input else self._seed()
+        self.observations = self._observations()
         self.record_path = config.invocation_params.dir / config.getoption("--record")
         self.order: dict[str, int] = {}
         self.to_replay: Counterexample | None = None
@@ -120,6 +125,28 @@ class Session:
         if given is not None:
             return str(given)
         return "0" if self.profile == "quick" else str(int.from_bytes(os.urandom(4), "big"))
+
+    def observer(self, nodeid: str) -> Observer | None:
+        """What is told of every case of one variant, with --tyche."""
+        if self.observations is None:
+            return None
+        from verify.tyche import Observer
+
+        return Observer(self.observations, nodeid, self.started)
+
+    def _observations(self) -> Path | None:
+        """The file of --tyche, emptied once for all processes. Raises ``UsageError`` if it cannot be."""
+        if (given := self.config.getoption("--tyche")) is None:
+            return None
+        from verify.tyche import start
+
+        path: Path = self.config.invocation_params.dir / given
+        try:
+            if not self.is_worker:
+                start(path)
+        except OSError as error:
+            raise pytest.UsageError(f"--tyche {given}: {error.strerror or error}") from None
+        return path
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -323,10 +350,13 @@ def put_on_trial(request: pytest.FixtureRequest) -> Callable[[Variant], None]:
             _replay(item, session.to_replay, variant)
             return
         limit = request.config.getoption("--time-limit")
-        budget = BUDGETS[session.profile]
+        budget, observe = BUDGETS[session.profile], session.observer(item.nodeid)
         seconds = budget.seconds if limit is None else session.started + limit - time.time()
         try:
-            record = run(variant, budget=budget, seed_text=session.seed, seconds=seconds, nodeid=item.nodeid)
+            record = run(
+                variant, budget=budget, seed_text=session.seed, seconds=seconds, nodeid=item.nodeid,
+                observe=observe,
+            )  # fmt: skip
         except pytest.skip.Exception as skipped:  # a skipped claim would look like one that was tested
             pytest.fail(
                 f"{variant.claim.key} [{variant.name}] skipped itself ({skipped.msg}): return vacuous(…) "

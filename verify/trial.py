@@ -12,7 +12,7 @@ import textwrap
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, cast
@@ -35,6 +35,9 @@ from reports import record
 from strategies.instance import from_json, to_json
 from strategies.losses import LOSSES
 from verify.claim import HOLDS, INCONCLUSIVE, REFUTED, VACUOUS, Rung, Variant, Verdict
+from verify.curves import Sheet, as_float, collecting
+from verify.fingerprint import fingerprint
+from verify.tyche import Observer
 
 __all__ = ["BUDGETS", "INCONCLUSIVE_SHARE", "Budget", "Refuted", "broken", "put_on_trial", "redecide"]
 
@@ -96,10 +99,14 @@ class Tally:
     rejected: int = 0
     rung: Rung | None = None
     classes: Counter[str] = field(default_factory=Counter)
+    octaves: Counter[str] = field(default_factory=Counter)
+    sheet: Sheet = field(default_factory=Sheet)
     least: tuple[float, Any] | None = None
     greatest: tuple[float, Any] | None = None
     refuted: tuple[Any, Verdict] | None = None
     refuted_size: tuple[int, str] = (0, "")
+    worst: tuple[float, Any, Verdict] | None = None
+    """The refuted instance with the greatest margin, among those of the search and the shrinking."""
     choices: tuple[Any, ...] = ()
     """What Hypothesis drew for the refuted instance."""
     shrinks: int = 0
@@ -123,6 +130,13 @@ class Tally:
         self.rejected += self.refuted is None
         self.shrinks += self.refuted is not None
 
+    def violate(self, instance: Any, verdict: Verdict) -> None:
+        """Keep a refuted instance if its margin is finite and the greatest yet."""
+        if verdict.margin is None or not math.isfinite(key := as_float(verdict.margin)):
+            return
+        if self.worst is None or key > self.worst[0]:
+            self.worst = (key, instance, verdict)
+
     def count(self, variant: Variant, instance: Any, verdict: Verdict) -> None:
         """Count one case that was drawn before any refutation (what follows is shrinking)."""
         if verdict.outcome is VACUOUS:
@@ -130,6 +144,7 @@ class Tally:
             self.vacuous_why[verdict.why] += 1
             return
         self.effective += 1
+        self.sheet.keep()
         for name, belongs in variant.reaches.items():
             self.classes[name] += bool(belongs(instance))
         if verdict.outcome is INCONCLUSIVE:
@@ -137,7 +152,8 @@ class Tally:
             self.inconclusive_why[verdict.why] += 1
             return
         self.rung = verdict.rung if self.rung is None else max(self.rung, verdict.rung)
-        if verdict.margin is not None and not math.isnan(key := _as_float(verdict.margin)):
+        if verdict.margin is not None and not math.isnan(key := as_float(verdict.margin)):
+            self.octaves[_octave(key)] += 1
             if self.least is None or key < self.least[0]:
                 self.least = (key, verdict.margin)
             if self.greatest is None or key > self.greatest[0]:
@@ -148,17 +164,24 @@ class Tally:
         """The least and the greatest margin seen, as text."""
         if self.least is None or self.greatest is None:
             return None
-        return record.Margin(least=text_of(self.least[1]), greatest=text_of(self.greatest[1]))
+        octaves = {name: self.octaves[name] for name in sorted(self.octaves, key=_place)}
+        return record.Margin(
+            least=text_of(self.least[1]), greatest=text_of(self.greatest[1]), octaves=octaves
+        )
 
 
-def _as_float(number: Any) -> float:
-    """For comparing margins and steering the search: rounded, infinite where it is too large."""
-    if isinstance(number, arb):
-        return float(number.mid())
-    try:
-        return int(number.p) / int(number.q) if hasattr(number, "q") else float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
+def _octave(rounded: float) -> str:
+    """The key under which a margin is counted: k for 2^k <= margin < 2^(k+1), or a word."""
+    if rounded == 0:
+        return "zero"
+    if rounded < 0:
+        return "negative"
+    return "huge" if rounded == math.inf else str(math.frexp(rounded)[1] - 1)
+
+
+def _place(octave: str) -> int:
+    """Where a key comes in the record: from the least margin to the greatest."""
+    return {"negative": -2000, "zero": -1999, "huge": 2000}.get(octave) or int(octave)
 
 
 def text_of(value: Any) -> str:
@@ -201,7 +224,9 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 @st.composite
-def _counted(draw: st.DrawFn, cases: st.SearchStrategy[_Case], tally: Tally) -> _Case:
+def _counted(
+    draw: st.DrawFn, cases: st.SearchStrategy[_Case], tally: Tally, rejected: Callable[[], None] | None
+) -> _Case:
     """``cases``, with a note of those that were rejected by filters or came out too long.
 
     Hypothesis would tell as much through its observations, which cost more than many a draw.
@@ -210,6 +235,8 @@ def _counted(draw: st.DrawFn, cases: st.SearchStrategy[_Case], tally: Tally) -> 
         return draw(cases)
     except (UnsatisfiedAssumption, StopTest):
         tally.reject()
+        if rejected is not None:
+            rejected()
         raise
 
 
@@ -227,12 +254,18 @@ class _Case:
 
 
 def put_on_trial(
-    variant: Variant, *, budget: Budget, seed_text: str, seconds: float, nodeid: str = ""
+    variant: Variant,
+    *,
+    budget: Budget,
+    seed_text: str,
+    seconds: float,
+    nodeid: str = "",
+    observe: Observer | None = None,
 ) -> record.Variant:
     """Search for a refutation of ``variant`` within the budget and judge the outcome.
 
-    Returns the record of the variant. Exceptions that the claim's code raises are not caught, but say on
-    which instance: they are the claim's bugs, not verdicts.
+    Returns the record of the variant; ``observe`` is told of every case. Exceptions that the claim's code
+    raises are not caught, but say on which instance: they are the claim's bugs, not verdicts.
     """
     started, tally = time.perf_counter(), Tally()
     seconds = min(seconds, budget.seconds)
@@ -242,14 +275,18 @@ def put_on_trial(
     def check(case: _Case) -> None:
         ctx.prec = PRECISION
         instance = case.instance
+        tally.sheet.at_hand.clear()
         if tally.refuted is not None:
             tally.shrinks += 1
             if tally.shrinks > shrinks:
                 raise Enough
+        began = 0.0 if observe is None else time.perf_counter()
         try:
             verdict = conclude(instance)
         except HypothesisException:
             tally.reject()
+            if rejected is not None:
+                rejected()
             raise
         except Exception as error:
             error.add_note(f"{DECIDING} {instance!r}")
@@ -257,20 +294,29 @@ def put_on_trial(
         if not isinstance(verdict, Verdict):
             raise TypeError(f"{_where(variant)} returned {verdict!r}: return a Verdict, as decide_equal does")
         event("verdict", payload=verdict.outcome.value)
+        if observe is not None:
+            shrinking, spent = tally.refuted is not None, time.perf_counter() - began
+            observe(variant, instance, verdict, shrinking=shrinking, seconds=spent)
         if tally.refuted is None:
             tally.count(variant, instance, verdict)
         if verdict.outcome is REFUTED:
+            tally.violate(instance, verdict)
             size = _size(instance)
             if tally.refuted is None or size <= tally.refuted_size:
                 tally.refuted, tally.refuted_size = (instance, verdict), size
                 tally.choices = current_build_context().data.choices
             raise Refuted(verdict.why)
         steers = variant.expected is REFUTED and verdict.outcome is HOLDS and verdict.margin is not None
-        if steers and math.isfinite(distance := _as_float(verdict.margin)):
+        if steers and math.isfinite(distance := as_float(verdict.margin)):
             target(-distance, label="margin")
 
+    def give_up() -> None:
+        assert observe is not None
+        observe(variant, None, None, shrinking=tally.refuted is not None, seconds=0.0)
+
+    rejected = None if observe is None else give_up
     most = variant.examples * budget.effort
-    search = given(case=_counted(variant.draws.map(_Case), tally))(settings(
+    search = given(case=_counted(variant.draws.map(_Case), tally, rejected))(settings(
         max_examples=most,
         deadline=None,
         database=settings.default.database if budget.remembers and settings.default else None,
@@ -287,7 +333,7 @@ def put_on_trial(
     try:
         if seconds <= 0:
             raise OutOfTime
-        with _alarm(seconds):
+        with _alarm(seconds), collecting(tally.sheet):
             seed(int.from_bytes(digest[:8], "big"))(search)()
         tally.exhausted = tally.cases < most
     except (Refuted, Enough):
@@ -316,10 +362,12 @@ def _judge(variant: Variant, tally: Tally, *, budget: Budget, seconds: float, no
         needed *= budget.effort
     verdict: record.Verdict = "holds"
     counterexample: record.Counterexample | None = None
+    violation: record.Violation | None = None
     faults: list[record.Fault] = []
     if tally.refuted is not None:
         verdict = "refuted"
         counterexample, faults = _exhibit(variant, tally, *tally.refuted)
+        violation = _most_violating(variant, tally, tally.refuted[1])
     elif tally.effective == 0:
         verdict = "not run" if tally.out_of_time else "vacuous"
     elif tally.inconclusive > INCONCLUSIVE_SHARE * tally.effective:
@@ -331,7 +379,8 @@ def _judge(variant: Variant, tally: Tally, *, budget: Budget, seconds: float, no
         cases=tally.cases, effective=tally.effective, needed=needed,
         inconclusive=tally.inconclusive, vacuous=tally.vacuous + tally.rejected,
         classes={name: tally.classes[name] for name in variant.reaches},
-        margin=tally.margin, seconds=round(seconds, 3), counterexample=counterexample,
+        margin=tally.margin, curves=tally.sheet.curves, seconds=round(seconds, 3),
+        counterexample=counterexample, most_violating=violation,
     )  # fmt: skip
 
 
@@ -343,6 +392,7 @@ def _of_claim(variant: Variant, nodeid: str) -> dict[str, Any]:
         "says": claim.says, "title": claim.title, "assumes": dict(claim.assumes), "variant": variant.name,
         "sentence": variant.sentence, "expected": variant.expected.value,
         "equivalent_mutants": dict(claim.equivalent), "note": variant.note, "nodeid": nodeid,
+        "oracle": fingerprint(variant.conclude or claim.conclude),
     }  # fmt: skip
 
 
@@ -444,6 +494,19 @@ def _exhibit(
         record.Fault(kind="not re-decided", message=f"{_where(variant)}, {found.id}: {doubt}")
         for doubt in _doubts(variant, written, snippet, flaky=tally.flaky)
     ]
+
+
+def _most_violating(variant: Variant, tally: Tally, smallest: Verdict) -> record.Violation | None:
+    """What falls further than the smallest counterexample of a sentence as printed, if anything does."""
+    if tally.worst is None or smallest.margin is None or not variant.name.startswith("printed"):
+        return None
+    key, instance, verdict = tally.worst
+    if not key > as_float(smallest.margin):
+        return None
+    return record.Violation(
+        instance=to_json(instance), values={k: text_of(v) for k, v in verdict.values.items()},
+        why=verdict.why, margin=text_of(verdict.margin),
+    )  # fmt: skip
 
 
 def _doubts(variant: Variant, written: Any, snippet: str, *, flaky: bool) -> Iterator[str]:
