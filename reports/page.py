@@ -138,6 +138,7 @@ def _render(
             record=record,
             comparison=comparison,
             history=history,
+            cost=None if history is None else _cost(history),
             style=style,
             script=script,
             policy=_policy(style, script),
@@ -175,6 +176,12 @@ def _figures(card: Card) -> tuple[Figure, ...]:
     from reports.plots import figures
 
     return figures(card)
+
+
+def _cost(history: History) -> Figure | None:
+    from reports.plots import growth
+
+    return growth(history)
 
 
 def _pictures(refuted: Iterable[Variant]) -> dict[str, Figure]:

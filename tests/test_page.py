@@ -500,6 +500,7 @@ def test_what_changed_and_how_it_went_are_on_the_page(tmp_path: Path) -> None:
             "holds before, now refuted, expected holds",
             "History",
             "2 runs",
+            "Cost over 2 runs",
         )
     ]
     assert place == sorted(place)
