@@ -1,8 +1,7 @@
 """Second opinions: refutations decided again with Python's standard library alone.
 
-Each function takes the JSON of an instance and says whether it refutes the claim. Its source is printed
-under the counterexample, so it stands alone: no import from this project, no name from outside itself
-except ``Fraction``.
+Each recheck takes the JSON of an instance and says whether it refutes the claim. Its source is printed under
+the counterexample, with the functions of this file that it calls: nothing else is used but ``Fraction``.
 """
 
 from __future__ import annotations
@@ -11,12 +10,13 @@ from fractions import Fraction
 from typing import Any
 
 
+def number(rows):
+    """A matrix of the JSON in exact numbers."""
+    return [[Fraction(e) for e in row] for row in rows]
+
+
 def lemma_2_fails(instance: dict[str, Any]) -> bool:
     """Gradient zero, every leading minor of the Hessian positive, and E[z D] not zero (squared loss)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
     p = number(instance["measure"]["weights"])[0]
     m, dx, dz, dy = len(X), len(X[0]), len(Z[0]), len(W)
@@ -54,10 +54,6 @@ def lemma_2_fails(instance: dict[str, Any]) -> bool:
 
 def first_display_fails(instance: dict[str, Any]) -> bool:
     """D (zᵀ ⊗ W) and vec(z D W) have different entries at the last sample (squared loss)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
     x, z, y = X[-1], Z[-1], Y[-1]
     q = [x[a] + sum(V[a][b] * z[b] for b in range(len(z))) for a in range(len(x))]
@@ -68,10 +64,6 @@ def first_display_fails(instance: dict[str, Any]) -> bool:
 
 def second_display_fails(instance: dict[str, Any]) -> bool:
     """D ((x + V z)ᵀ ⊗ I) and vec((x + V z) D) have different entries at the last sample (squared loss)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
     x, z, y = X[-1], Z[-1], Y[-1]
     q = [x[a] + sum(V[a][b] * z[b] for b in range(len(z))) for a in range(len(x))]
@@ -93,10 +85,6 @@ def infinite_baseline(instance: dict[str, Any]) -> bool:
 
 def no_improvement(instance: dict[str, Any]) -> bool:
     """L equals the least squared loss on x, by Gauss elimination of the normal equations of both."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
     p = number(instance["measure"]["weights"])[0]
     m, dx, dz, dy = len(X), len(X[0]), len(Z[0]), len(W)
@@ -123,9 +111,6 @@ def no_improvement(instance: dict[str, Any]) -> bool:
 
 def farther_yet_more_different(instance: dict[str, Any]) -> bool:
     """The representation with the larger chordal distance from col X has the larger gap."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
 
     def basis(columns):
         kept = []
@@ -160,10 +145,6 @@ def farther_yet_more_different(instance: dict[str, Any]) -> bool:
 
 def value_without_average(instance: dict[str, Any]) -> bool:
     """The squared residual of Y on [X Z] is not zero and m > 1, so dividing by m changes it."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     X, Z, Y = (number(instance[k]) for k in "XZY")
     m, kept = len(X), []
     for v in [list(c) for c in (*zip(*X), *zip(*Z))]:
@@ -194,10 +175,6 @@ def image_is_contained(instance: dict[str, Any]) -> bool:
 
 def weighted_loss_is_worse(instance: dict[str, Any]) -> bool:
     """A strict local minimum of the label-weighted squared loss above a linear model on x (weight 3 where y = 0)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     X, Z, Y, W, V = (number(instance[k]) for k in "XZYWV")
     p = number(instance["measure"]["weights"])[0]
     m, dx, dz, dy = len(X), len(X[0]), len(Z[0]), len(W)
@@ -246,10 +223,6 @@ def weighted_loss_is_worse(instance: dict[str, Any]) -> bool:
 
 def v_is_no_coefficient(instance: dict[str, Any]) -> bool:
     """V as the second coefficient has the wrong shape, or computes something else than W (x + V z)."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     X, Z, W, V = (number(instance[k]) for k in "XZWV")
     if len(V) != len(W):
         return True

@@ -1,14 +1,42 @@
 """Second opinions: refutations decided again with Python's standard library alone.
 
-Each function takes the JSON of an instance and says whether it refutes the claim. Its source is printed
-under the counterexample, so it stands alone: no import from this project, no name from outside itself
-except ``Fraction``.
+Each recheck takes the JSON of an instance and says whether it refutes the claim. Its source is printed under
+the counterexample, with the functions of this file that it calls: nothing else is used but ``Fraction``.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import Any
+
+
+def rank(a):
+    """The rank, by elimination."""
+    a, r = [row[:] for row in a], 0
+    for c in range(len(a[0])):
+        k = next((i for i in range(r, len(a)) if a[i][c]), None)
+        if k is not None:
+            a[r], a[k] = a[k], a[r]
+            for i in range(r + 1, len(a)):
+                f = a[i][c] / a[r][c]
+                a[i] = [x - f * y for x, y in zip(a[i], a[r])]
+            r += 1
+    return r
+
+
+def number(rows):
+    """A matrix of the JSON in exact numbers."""
+    return [[Fraction(e) for e in row] for row in rows]
+
+
+def times(a, b):
+    """The product of two matrices."""
+    return [[sum(x * b[k][j] for k, x in enumerate(row)) for j in range(len(b[0]))] for row in a]
+
+
+def turned(a):
+    """The transpose."""
+    return [list(column) for column in zip(*a)]
 
 
 def gloss_is_void(instance: dict[str, Any]) -> bool:
@@ -21,19 +49,6 @@ def gloss_is_void(instance: dict[str, Any]) -> bool:
 
 def small_change_lowers_the_rank(instance: dict[str, Any]) -> bool:
     """Each entry moves by less than a tenth of the least non-zero entry of M, and the rank falls."""
-
-    def rank(a):
-        a, r = [row[:] for row in a], 0
-        for c in range(len(a[0])):
-            k = next((i for i in range(r, len(a)) if a[i][c]), None)
-            if k is not None:
-                a[r], a[k] = a[k], a[r]
-                for i in range(r + 1, len(a)):
-                    f = a[i][c] / a[r][c]
-                    a[i] = [x - f * y for x, y in zip(a[i], a[r])]
-                r += 1
-        return r
-
     m = [[Fraction(e) for e in row] for row in instance["M"]]
     d = [[Fraction(e) * Fraction(instance["epsilon"]) for e in row] for row in instance["D"]]
     near = [[x + y for x, y in zip(r, s)] for r, s in zip(m, d)]
@@ -47,10 +62,6 @@ def given_decomposition_is_left(instance: dict[str, Any]) -> bool:
     Singular vectors u, v of M + t D have t (ū_iᵀ D v_j + u_jᵀ D v̄_i) = (σ_j − σ̄)(ū_iᵀ u_j + v̄_iᵀ v_j), and
     |σ_j − σ̄| <= t ‖D‖: near ū_j, v̄_j the right side is o(t), and the left is not.
     """
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     U, V = number(instance["given"]["U"]), number(instance["given"]["V"])
     values, D = number(instance["given"]["values"])[0], number(instance["D"])
 
@@ -63,10 +74,6 @@ def given_decomposition_is_left(instance: dict[str, Any]) -> bool:
 
 def given_decomposition_is_left_at_equal_rank(instance: dict[str, Any]) -> bool:
     """The same where zeros follow the positive values and D = U_r K V_rᵀ leaves the rank as it is."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     U, V = number(instance["given"]["U"]), number(instance["given"]["V"])
     values, D = number(instance["given"]["values"])[0], number(instance["D"])
 
@@ -81,19 +88,6 @@ def given_decomposition_is_left_at_equal_rank(instance: dict[str, Any]) -> bool:
 
 def neither_factor_can_be_kept(instance: dict[str, Any]) -> bool:
     """H = 2, rank(W2 W1) = d_p, rank(R) <= d_p: R leaves the columns of W2 and the rows of W1."""
-
-    def rank(a):
-        a, r = [row[:] for row in a], 0
-        for c in range(len(a[0])):
-            k = next((i for i in range(r, len(a)) if a[i][c]), None)
-            if k is not None:
-                a[r], a[k] = a[k], a[r]
-                for i in range(r + 1, len(a)):
-                    f = a[i][c] / a[r][c]
-                    a[i] = [x - f * y for x, y in zip(a[i], a[r])]
-                r += 1
-        return r
-
     W1, W2 = ([[Fraction(e) for e in row] for row in w] for w in instance["weights"]["tuple"])
     R = [[Fraction(e) for e in row] for row in instance["R"]]
     bar = [[sum(a * W1[k][j] for k, a in enumerate(row)) for j in range(len(W1[0]))] for row in W2]
@@ -110,13 +104,6 @@ def neither_factor_can_be_kept(instance: dict[str, Any]) -> bool:
 
 def printed_product_is_not_r(instance: dict[str, Any]) -> bool:
     """W2 = U S2 with the rows of S2 scaled by σ/σ̄, W1 = S1 V: the product W1 W2, if it exists, is not U Σ Vᵀ."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    def times(a, b):
-        return [[sum(x * b[k][j] for k, x in enumerate(row)) for j in range(len(b[0]))] for row in a]
-
     U, V = number(instance["after"]["U"]), number(instance["after"]["V"])
     old, new = number(instance["before"]["values"])[0], number(instance["after"]["values"])[0]
     S2, S1 = number(instance["S2"]), number(instance["S1"])
@@ -131,19 +118,6 @@ def printed_product_is_not_r(instance: dict[str, Any]) -> bool:
 def printed_merge_does_not_exist(instance: dict[str, Any]) -> bool:
     """The second index of I times the first: W_{p−1} W_p or W_{p+1} W_{p+2}, whose shapes do not match or which is
     not of rank d_p, for the first p of least width."""
-
-    def rank(a):
-        a, r = [row[:] for row in a], 0
-        for c in range(len(a[0])):
-            k = next((i for i in range(r, len(a)) if a[i][c]), None)
-            if k is not None:
-                a[r], a[k] = a[k], a[r]
-                for i in range(r + 1, len(a)):
-                    f = a[i][c] / a[r][c]
-                    a[i] = [x - f * y for x, y in zip(a[i], a[r])]
-                r += 1
-        return r
-
     W = [[[Fraction(e) for e in row] for row in w] for w in instance["weights"]["tuple"]]
     d = [len(W[0][0])] + [len(w) for w in W]
     p = d.index(min(d))
@@ -160,22 +134,6 @@ def printed_merge_does_not_exist(instance: dict[str, Any]) -> bool:
 def no_full_rank_layer(instance: dict[str, Any]) -> bool:
     """E Xᵀ = 0 (a global minimum), X and Y of full row rank, and a deficient W_i whose least squares solutions are
     all deficient: rank(R X) < rank(A) + rank(B) − max(d_i, d_{i−1})."""
-
-    def rank(a):
-        a, r = [row[:] for row in a], 0
-        for c in range(len(a[0])):
-            k = next((i for i in range(r, len(a)) if a[i][c]), None)
-            if k is not None:
-                a[r], a[k] = a[k], a[r]
-                for i in range(r + 1, len(a)):
-                    f = a[i][c] / a[r][c]
-                    a[i] = [x - f * y for x, y in zip(a[i], a[r])]
-                r += 1
-        return r
-
-    def times(a, b):
-        return [[sum(x * b[k][j] for k, x in enumerate(row)) for j in range(len(b[0]))] for row in a]
-
     W = [[[Fraction(e) for e in row] for row in w] for w in instance["weights"]["tuple"]]
     X, Y = ([[Fraction(e) for e in row] for row in instance[k]] for k in "XY")
     below = [X]
@@ -196,13 +154,6 @@ def no_full_rank_layer(instance: dict[str, Any]) -> bool:
 
 def normal_equation_has_no_shape(instance: dict[str, Any]) -> bool:
     """B = W_{i+1} ⋯ W_H, in this order: the factors do not match, or B Bᵀ W_i A Aᵀ and B Y Aᵀ differ."""
-
-    def times(a, b):
-        return [[sum(x * b[k][j] for k, x in enumerate(row)) for j in range(len(b[0]))] for row in a]
-
-    def turned(a):
-        return [list(column) for column in zip(*a)]
-
     problem, i = instance["problem"], instance["layer"]
     W = [[[Fraction(e) for e in row] for row in w] for w in problem["weights"]["tuple"]]
     A, Y = ([[Fraction(e) for e in row] for row in problem[k]] for k in "XY")
@@ -224,25 +175,6 @@ def normal_equation_has_no_shape(instance: dict[str, Any]) -> bool:
 
 def rank_inequality_fails(instance: dict[str, Any]) -> bool:
     """rank(Bᵀ Y Aᵀ) < rank(A) + rank(B) − max(d_i, d_{i−1}) at a layer, A = W_{i−1} ⋯ W₁ X, B = W_H ⋯ W_{i+1}."""
-
-    def rank(a):
-        a, r = [row[:] for row in a], 0
-        for c in range(len(a[0])):
-            k = next((i for i in range(r, len(a)) if a[i][c]), None)
-            if k is not None:
-                a[r], a[k] = a[k], a[r]
-                for i in range(r + 1, len(a)):
-                    f = a[i][c] / a[r][c]
-                    a[i] = [x - f * y for x, y in zip(a[i], a[r])]
-                r += 1
-        return r
-
-    def times(a, b):
-        return [[sum(x * b[k][j] for k, x in enumerate(row)) for j in range(len(b[0]))] for row in a]
-
-    def turned(a):
-        return [list(column) for column in zip(*a)]
-
     problem, i = instance["problem"], instance["layer"]
     W = [[[Fraction(e) for e in row] for row in w] for w in problem["weights"]["tuple"]]
     X, Y = ([[Fraction(e) for e in row] for row in problem[k]] for k in "XY")
@@ -272,9 +204,6 @@ def ones_do_not_fit(instance: dict[str, Any]) -> bool:
                 r += 1
         return r
 
-    def times(a, b):
-        return [[sum(x * b[k][j] for k, x in enumerate(row)) for j in range(len(b[0]))] for row in a]
-
     problem, i = instance["problem"], instance["layer"]
     W = [[[Fraction(e) for e in row] for row in w] for w in problem["weights"]["tuple"]]
     A, Y = ([[Fraction(e) for e in row] for row in problem[k]] for k in "XY")
@@ -301,22 +230,6 @@ def ones_do_not_fit(instance: dict[str, Any]) -> bool:
 
 def product_stays_deficient(instance: dict[str, Any]) -> bool:
     """E Xᵀ = 0, X and Y of full row rank, every W_i of full rank, rank(R) < d_p: equal loss forces the product R."""
-
-    def rank(a):
-        a, r = [row[:] for row in a], 0
-        for c in range(len(a[0])):
-            k = next((i for i in range(r, len(a)) if a[i][c]), None)
-            if k is not None:
-                a[r], a[k] = a[k], a[r]
-                for i in range(r + 1, len(a)):
-                    f = a[i][c] / a[r][c]
-                    a[i] = [x - f * y for x, y in zip(a[i], a[r])]
-                r += 1
-        return r
-
-    def times(a, b):
-        return [[sum(x * b[k][j] for k, x in enumerate(row)) for j in range(len(b[0]))] for row in a]
-
     W = [[[Fraction(e) for e in row] for row in w] for w in instance["weights"]["tuple"]]
     X, Y = ([[Fraction(e) for e in row] for row in instance[k]] for k in "XY")
     R = W[0]
@@ -331,34 +244,20 @@ def product_stays_deficient(instance: dict[str, Any]) -> bool:
 
 def half_is_lost(instance: dict[str, Any]) -> bool:
     """R minimises ‖RX − Y‖² over all matrices, so both minima are attained here, and one is half the other."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    def product(a, b):
-        return [[sum(x * y for x, y in zip(row, column)) for column in zip(*b)] for row in a]
-
     Z, Y = number(instance["X"]), number(instance["Y"])
     X = Z
     for W in instance["weights"]["tuple"]:
-        Z = product(number(W), Z)
+        Z = times(number(W), Z)
     E = [[z - y for z, y in zip(r, s)] for r, s in zip(Z, Y)]
-    optimal = not any(e for row in product(E, [list(c) for c in zip(*X)]) for e in row)
+    optimal = not any(e for row in times(E, [list(c) for c in zip(*X)]) for e in row)
     return optimal and any(e for row in E for e in row)
 
 
 def factor_two(instance: dict[str, Any]) -> bool:
     """F(R) = ‖W_H ⋯ W₁ X − Y‖² is not L(W) = ½‖W_H ⋯ W₁ X − Y‖², because it is not zero."""
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
-    def product(a, b):
-        return [[sum(x * y for x, y in zip(row, column)) for column in zip(*b)] for row in a]
-
     Z, Y = number(instance["X"]), number(instance["Y"])
     for W in instance["weights"]["tuple"]:
-        Z = product(number(W), Z)
+        Z = times(number(W), Z)
     F = sum((z - y) ** 2 for r, s in zip(Z, Y) for z, y in zip(r, s))
     return F != F / 2
 
@@ -371,15 +270,11 @@ def all_targets_fitted(instance: dict[str, Any]) -> bool:
 
 def not_a_projection(instance: dict[str, Any]) -> bool:
     """T is symmetric on the square part of Σ₂ and commutes with it, λT = T², and yet T² ≠ T."""
-
-    def product(a, b):
-        return [[sum(x * y for x, y in zip(row, column)) for column in zip(*b)] for row in a]
-
     sigma, T = ([[Fraction(e) for e in row] for row in instance[name]] for name in ("sigma", "T"))
     n = min(len(T), len(T[0]))
     sigma, T = [row[:n] for row in sigma[:n]], [row[:n] for row in T[:n]]
-    square = product(T, T)
-    critical = square == product(sigma, T) == product(T, sigma) and T == [list(c) for c in zip(*T)]
+    square = times(T, T)
+    critical = square == times(sigma, T) == times(T, sigma) and T == [list(c) for c in zip(*T)]
     return critical and square != T
 
 
@@ -411,10 +306,6 @@ def bad_minimum_in_spite_of_theorem_3_2(instance: dict[str, Any]) -> bool:
     f(s w') − f(0) = |s| φ(± w') + …: positive for all small s ≠ 0 and w' near w if φ(w) > 0 < φ(−w), or if φ = 0
     and the second-order form is positive at w. All layers are vectors, so Theorem 3.2 asks only to replace zeros.
     """
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     W = [number(w) for w in instance["weights"]["tuple"]]
     Y, C, A, B = (number(instance[k]) for k in ("targets", "absolute", "squares", "quartics"))
     if len(W) != 3 or len(W[0]) < 2 or len(W[0][0]) != 1 or len(W[2][0]) != 1:
@@ -470,10 +361,6 @@ def completion_is_stuck(instance: dict[str, Any]) -> bool:
     f(x yᵀ) − f(a bᵀ) = Σ x_i² y_j² − 2 Y_ij x_i y_j is a quadratic form in the x_i, y_j of P, with x_i², y_j² taken
     times the squares of the observed others: positive definite at (a, b), hence near it.
     """
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
-
     W = [number(w) for w in instance["weights"]["tuple"]]
     Y, M = number(instance["targets"]), number(instance["squares"])
     n, m = len(Y), len(Y[0])
@@ -511,9 +398,6 @@ def completion_has_a_bad_minimum(instance: dict[str, Any]) -> bool:
     and |∇f(z)|₁ < λ r / 2, then f > f(z) on the boundary of the box, so that a minimum lies inside, and it is
     at least f(z) − r |∇f(z)|₁. f here is half of Σ (a_i b_j − Y_ij)² over the observed entries, and 0 at Y = u vᵀ.
     """
-
-    def number(rows):
-        return [[Fraction(e) for e in row] for row in rows]
 
     def pivots(h, g):  # the pivots of h and the solution of h x = g, without exchanges of rows
         h, x, size = [row[:] for row in h], g[:], len(g)
