@@ -29,6 +29,7 @@ __all__ = [
     "branches",
     "chains_of_blocks",
     "deep_linear_maps",
+    "labels_for",
     "moves",
     "one_hidden_layer_nets",
     "resnet",
@@ -295,7 +296,7 @@ def resnets(
         x, z, made = hstack(x, _ones(law)), hstack(z, _ones(law)), None
     elif made is not None:
         z = made(x)
-    y = draw(_labels(loss, m, n_y, labels)) if labels != "none" else fmpq_mat(m, n_y)
+    y = draw(labels_for(loss, m, n_y, labels)) if labels != "none" else fmpq_mat(m, n_y)
     return ResNet(X=x, Z=z, Y=y, W=w, V=v, loss=loss, measure=law, b=b, branch=made)
 
 
@@ -309,9 +310,10 @@ def _ones(measure: Measure) -> fmpq_mat:
 
 
 @cache
-def _labels(
+def labels_for(
     loss: Loss, m: int, d_y: int, entries: st.SearchStrategy[fmpq] | st.SearchStrategy[int] | str
 ) -> st.SearchStrategy[fmpq_mat]:
+    """m × d_y labels as the loss asks: one-hot, in {0, 1}, or small integers; or drawn entry by entry."""
     if loss.name in ("cross-entropy", "multi-class hinge"):
         classes = st.lists(st.integers(0, d_y - 1), min_size=m, max_size=m)
         return classes.map(lambda c: fmpq_mat(m, d_y, [int(k == j) for j in c for k in range(d_y)]))

@@ -36,6 +36,7 @@ from strategies.feedforward import (
 )
 from strategies.losses import Loss, cross_entropy, hinge, smoothed_hinge, squared
 from strategies.matrices import as_floats, matrices, null_space, vstack
+from strategies.networks import labels_for
 from strategies.numbers import among, between, exact, integers
 
 __all__ = [
@@ -194,7 +195,7 @@ def networks(
     if degenerate:
         theta = _with_silenced_units(draw, f, theta)
     weights = draw(matrices(1, m, between(1, 3) if weighted else between(1, 1)))
-    y = fmpq_mat(m, f.outputs) if labels == "none" else draw(_labels(loss, m, f.outputs, labels))
+    y = fmpq_mat(m, f.outputs) if labels == "none" else draw(labels_for(loss, m, f.outputs, labels))
     net = Network(computation=f, theta=theta, X=x, Y=y, loss=loss, weights=weights)
     if off_kinks and any(a.kinked for a in f.functions):
         try:
@@ -222,19 +223,6 @@ def _with_silenced_units(draw: st.DrawFn, f: Computation, theta: fmpq_mat) -> fm
 
 
 _seldom = among(False, False, True)
-
-
-def _labels(
-    loss: Loss, m: int, d_y: int, entries: st.SearchStrategy[Any] | str
-) -> st.SearchStrategy[fmpq_mat]:
-    if not isinstance(entries, str):
-        return matrices(m, d_y, entries)
-    if loss.name in ("cross-entropy", "multi-class hinge"):
-        classes = st.lists(between(0, d_y - 1), min_size=m, max_size=m)
-        return classes.map(lambda c: fmpq_mat(m, d_y, [int(k == j) for j in c for k in range(d_y)]))
-    return matrices(
-        m, d_y, between(0, 1) if loss.name in ("logistic", "hinge", "smoothed hinge") else integers()
-    )
 
 
 DEGENERATE = ("one hidden layer", "biases", "two hidden layers", "residual", "skips", "dense", "gated")
@@ -270,7 +258,7 @@ def degenerate_networks(
         if step is surely or draw(_seldom):
             _degenerate(draw, f, theta, step)
     weights = draw(matrices(1, m, between(1, 3)))
-    y = fmpq_mat(m, f.outputs) if labels == "none" else draw(_labels(loss, m, f.outputs, labels))
+    y = fmpq_mat(m, f.outputs) if labels == "none" else draw(labels_for(loss, m, f.outputs, labels))
     net = Network(computation=f, theta=theta, X=x, Y=y, loss=loss, weights=weights)
     try:
         _ = net.outputs
