@@ -36,7 +36,7 @@ INK, ACCENT, WARNING = "#000000", "#3d85c6", "#cc6a1e"
 """Ink becomes currentColor; the others can be told from white and from black."""
 
 SIZE = 11
-"""Of the words, in pixels."""
+"""Of the words, in pixels; the page's style sheet sets them so."""
 
 WIDE = 6.6
 """Pixels of a letter, more or less: the font is the reader's."""
@@ -164,8 +164,7 @@ class Sheet:
         drawn = "".join(self._elements(ElementTree.fromstring(written.getvalue())))
         return Figure(
             f'<svg class="plot" role="img" width="{self.width}" height="{self.height}" '
-            f'viewBox="0 0 {self.width} {self.height}" font-family="system-ui, sans-serif" '
-            f'font-size="{SIZE}" fill="currentColor"><title>{_escaped(title)}</title>'
+            f'viewBox="0 0 {self.width} {self.height}"><title>{_escaped(title)}</title>'
             f"<desc>{_escaped(description)}</desc>{drawn}</svg>",
             title,
             description,

@@ -211,7 +211,9 @@ def compare(record: Record, against: Sequence[Record]) -> Comparison:
     claims, papers = {v.claim for v in record.variants}, {v.paper for v in record.variants}
     missing = [(v, run) for key, (v, run) in before.items() if key not in after]
     gone = [Change("gone", v, None, run) for v, run in missing if v.claim in claims and record.complete]
-    comparable = [c for c in found if not c.apart]
+    known = {v.paper for v, _ in before.values()}
+    listed = [c for c in found if c.before or c.variant.unexpected or c.variant.paper in known]
+    comparable = [c for c in listed if not c.apart]
 
     def of_kind(kind: ChangeKind) -> tuple[Change, ...]:
         return tuple(c for c in comparable if c.kind == kind)
@@ -229,7 +231,7 @@ def compare(record: Record, against: Sequence[Record]) -> Comparison:
         absent=tuple(sorted({v.claim for v, _ in missing if v.claim not in claims and v.paper in papers})),
         same=len(of_kind("same verdict")),
         seconds=(sum(before[key][0].seconds for key in both), sum(after[key].seconds for key in both)),
-        differences=tuple(_differences(record.run, earlier[-1].run)),
+        differences=(*_differences(record.run, earlier[-1].run), *_new_papers(record.variants, known)),
         problems=tuple(_problems(record, earlier, papers)),
     )
 
@@ -262,6 +264,9 @@ def trend(folder: str | os.PathLike[str], record: Record | None = None) -> Histo
     in_order = sorted((r for _, r in runs.values()), key=lambda r: _moment(r.run))
     return History(tuple(r.run for r in in_order), tuple(_trends(in_order)), tuple(problems))
 
+
+MOST_NEW = 12
+"""New papers that are named."""
 
 KINDS: tuple[ChangeKind, ...] = ("regression", "news", "mended", "other", "gone", "same verdict")
 
@@ -330,6 +335,17 @@ def _differences(run: Run, since: Run) -> Iterator[str]:
 
 def _or_none(value: object) -> str:
     return "none" if value is None else str(value)
+
+
+def _new_papers(variants: Sequence[Variant], known: set[str]) -> Iterator[str]:
+    """A sentence on each paper that no earlier record has: its variants are no list of news."""
+    papers = list(dict.fromkeys(v.paper for v in variants if v.paper not in known))
+    for paper in papers[:MOST_NEW]:
+        found = [v for v in variants if v.paper == paper]
+        claims, fallen = len({v.claim for v in found}), sum(map(_is_finding, found))
+        yield f"{paper} is new: claims {claims}, variants {len(found)}, false as printed {fallen}."
+    if len(papers) > MOST_NEW:
+        yield f"Papers that are new besides: {len(papers) - MOST_NEW}."
 
 
 def _problems(record: Record, earlier: Sequence[Record], papers: set[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reports.drawing import number, short
 
-__all__ = ["Floats", "Model", "kind_of", "matrix", "model", "stack_of", "typed"]
+__all__ = ["Floats", "Model", "activation", "kind_of", "matrix", "model", "stack_of", "typed"]
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +45,8 @@ _LOSSES: dict[str, Callable[[Floats, Floats], Floats]] = {
     "label-weighted squared": lambda h, y: np.where(y == 0, 3.0, 1.0) * (h - y) ** 2,
     "Huber": lambda h, y: np.where(np.abs(h - y) <= 1, (h - y) ** 2 / 2, np.abs(h - y) - 0.5),
     "logistic": lambda h, y: np.logaddexp2(0.0, h) - y * h,
+    "hinge": lambda h, y: y * np.maximum(0, 1 - h) + (1 - y) * np.maximum(0, 1 + h),
+    "tilted double well": lambda h, y: 3 * (h - y) ** 4 - 4 * (h - y) ** 3 - 12 * (h - y) ** 2,
 }
 
 _PIECEWISE: dict[str, Callable[[Floats], Floats]] = {
@@ -65,6 +67,13 @@ _ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = _PIECEWISE | {
     "sigmoid": lambda t: (1 + np.tanh(t * np.log(2) / 2)) / 2,
     "softplus": lambda t: np.logaddexp2(0, t),
     "exp": np.exp2,
+    "step": lambda t: np.asarray(t > 0, dtype=np.float64),
+    "two sigmoids": lambda t: 1 + (np.tanh((t - 6) * np.log(2) / 2) + np.tanh((t + 6) * np.log(2) / 2)) / 2,
+    "tanh cubed": lambda t: np.tanh(t * np.log(2)) ** 3,
+    "affine inside": lambda t: np.where(np.abs(t) <= 1, t, np.sign(t) * (2 - 1 / np.maximum(np.abs(t), 1))),
+    "minus sigmoid": lambda t: (-1 - np.tanh(t * np.log(2) / 2)) / 2,
+    "minus tanh": lambda t: -np.tanh(t * np.log(2)),
+    "minus softplus": lambda t: -np.logaddexp2(0, t),
 }
 
 _JOINS: dict[str, Callable[[Floats, Floats], Floats]] = {
@@ -105,6 +114,12 @@ def matrix(value: Any) -> Floats:
 
 def stack_of(value: Any) -> tuple[Floats, ...]:
     return tuple(matrix(m) for m in value["tuple"])
+
+
+def activation(part: dict[str, Any]) -> Callable[[Floats], Floats] | None:
+    """The activation of an instance by its name."""
+    name = part.get("activation")
+    return _ACTIVATIONS.get(name) if isinstance(name, str) else None
 
 
 def _named(part: dict[str, Any], key: str) -> Callable[[Floats, Floats], Floats] | None:

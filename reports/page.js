@@ -119,13 +119,52 @@
       return done;
     }
   }
+  // Programs of mutants are packed, with the pieces that only they need.
+  const packed = document.getElementById("packed");
+  let pieces = {};
+  async function unpack() {
+    const bytes = Uint8Array.from(atob(packed.content.textContent), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const found = await new Response(stream).json();
+    pieces = found.pieces;
+    return found.programs;
+  }
+  const programs = packed ? unpack() : null;
+  async function show(card) {
+    const lines = every("p.counterexample[id]", card).filter((p) => !p.nextElementSibling?.matches("details"));
+    if (!packed || !lines.length) return;
+    const texts = await programs;
+    for (const line of lines) {
+      if (!Object.hasOwn(texts, line.id)) continue;
+      const made = document.createElement("details");
+      const [label, pre] = ["summary", "pre"].map((name) => made.appendChild(document.createElement(name)));
+      label.textContent = "JSON and program";
+      pre.textContent = texts[line.id];
+      pre.tabIndex = 0;
+      line.after(made);
+    }
+  }
+  document.addEventListener("toggle", ({ target }) => target.open && target.matches("tr.more details") && show(target), true);
+
+  // What programs share stands once on the page, each piece under the names of those that it needs.
+  function whole(text, had = new Set()) {
+    const piece = (name) => {
+      if (had.has(name)) return "";
+      had.add(name);
+      const here = document.getElementById(`program-${name}`)?.querySelector("pre").firstChild.data;
+      return whole(here ?? (Object.hasOwn(pieces, name) ? pieces[name] : ""), had);
+    };
+    const put = (line) =>
+      line.startsWith(SHARED) ? line.slice(SHARED.length).split(", ").map(piece).filter(Boolean).join("\n\n\n") : line;
+    return text.split("\n").map(put).join("\n");
+  }
   // Made when they are first seen: a long record has thousands of them.
   document.addEventListener(
     "toggle",
     ({ target }) => {
       const pre = target.open && target.querySelector(":scope > pre");
       if (!pre || pre.querySelector("button")) return;
-      const text = pre.textContent;
+      const text = whole(pre.textContent);
       const button = document.createElement("button");
       button.type = "button";
       button.className = "copy";
@@ -138,6 +177,14 @@
     },
     true,
   );
+
+  // What scrolls sideways is reached by the keyboard in every browser.
+  function reach(within) {
+    for (const each of every(".statement, .formula, dd", within))
+      if (each.checkVisibility() && each.scrollWidth > each.clientWidth) each.tabIndex = 0;
+  }
+  document.addEventListener("toggle", ({ target }) => target.open && reach(target), true);
+  reach(document);
 
   tools.hidden = false;
   filter();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import os
@@ -18,8 +19,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.cards import Card, cards, readable_margin, verdict_words
-from reports.record import Record, Variant, write_atomically
-from reports.show import grounds, instance_html, kind_of, one_line, value_html
+from reports.programs import SHARED, Library, Program, shared, taken_apart
+from reports.record import Counterexample, Record, Variant, write_atomically
+from reports.show import asked_for, grounds, instance_html, kind_of, one_line, value_html
 from reports.typeset import number_key, typeset
 
 if TYPE_CHECKING:
@@ -87,21 +89,23 @@ def render(record: Record, comparison: Comparison | None = None, history: Histor
     """
     found = cards(record.variants)
     # What cannot fit is not made first: a page of thousands of variants takes seconds.
-    hopeless = 2 if len(record.variants) > 4000 else 0
+    hopeless = 3 if len(record.variants) > 4000 else 0
+    apart: dict[str, Program | None] = {}
     for level, largest in enumerate(LARGEST[hopeless:], hopeless):
-        page = _render(record, found, level, comparison, history)
+        page = _render(record, found, level, comparison, history, apart)
         if len(page.encode()) <= largest:
             return page
-    return _render(record, found, len(LARGEST), comparison, history)
+    return _render(record, found, len(LARGEST), comparison, history, apart)
 
 
 LEFT_OUT = (
     "",
+    "pictures are shown only of what is false as printed, and mutants' instances as far as they fit a line",
     "counterexamples of mutants are shown in one line, and pictures only of what is false as printed",
     "plots are left out, and counterexamples of mutants are shown in one line",
     "plots are left out, and counterexamples that were expected are shown in one line",
 )
-LARGEST = (2_950_000, 2_950_000, 9_500_000)
+LARGEST = (2_980_000, 2_980_000, 2_980_000, 9_500_000)
 """Bytes of a page beyond which it is made again with less in it."""
 
 
@@ -111,9 +115,11 @@ def _render(
     level: int,
     comparison: Comparison | None,
     history: History | None,
+    memory: dict[str, Program | None],
 ) -> str:
-    """The page without what ``LEFT_OUT`` says for the level."""
-    style, script = Markup(_style()), Markup((HERE / "page.js").read_text(encoding="utf-8"))
+    """The page without what ``LEFT_OUT`` says for the level; ``memory`` holds programs taken apart before."""
+    style = Markup(_style())
+    script = Markup((HERE / "page.js").read_text(encoding="utf-8").replace("SHARED", json.dumps(SHARED)))
     sections = _sections(found)
     # A counterexample that two shards found has one anchor, at its first place.
     first_of = {
@@ -128,12 +134,35 @@ def _render(
         if v.unexpected:
             return "all"
         if v.family == "mutant":
-            return "text" if level == 0 else "line"
-        return "all" if level < 3 else "line"
+            return "text" if level < 2 else "line"
+        return "all" if level < 4 else "line"
 
+    shown = [v.counterexample for v in first_of.values() if detail(v) != "line" and v.counterexample]
+    for c in shown:
+        if c.snippet not in memory:
+            memory[c.snippet] = taken_apart(c.snippet)
+    apart = {c.snippet: p for c in shown if (p := memory[c.snippet])}
+    everything = shared(apart.values())
+    plain = {
+        v.counterexample.snippet
+        for v in first_of.values()
+        if v.counterexample and (v.unexpected or v.family == "printed")
+    }
+    library = everything.closure(p for text, p in apart.items() if text in plain)
+
+    def program(c: Counterexample) -> str:
+        return everything.shortened(apart[c.snippet]) if c.snippet in apart else c.snippet
+
+    packed = {
+        _anchor(v.counterexample.id): program(v.counterexample)
+        for v in first_of.values()
+        if v.counterexample and v.counterexample.snippet and detail(v) == "text"
+    }
+    notation = {name: says for c in shown for name, says in c.notation.items()}
+    environment = _environment()
+    environment.filters["program"] = program
     page = (
-        _environment()
-        .get_template("page.html")
+        environment.get_template("page.html")
         .render(
             record=record,
             comparison=comparison,
@@ -145,11 +174,11 @@ def _render(
             detail=detail,
             level=level,
             left_out=LEFT_OUT[level],
-            figures={card.claim: _figures(card) if level < 2 else () for card in found},
+            figures={card.claim: _figures(card) if level < 3 else () for card in found},
             pictures=_pictures(
                 v
                 for v in first_of.values()
-                if level == 0 or (level == 1 and (v.unexpected or v.family == "printed"))
+                if level == 0 or (level < 3 and (v.unexpected or v.family == "printed"))
             ),
             cards=found,
             sections=sections,
@@ -162,13 +191,29 @@ def _render(
                 if v.verdict == "holds" and not v.unexpected
             ],
             first_of=first_of,
+            library=library.pieces,
+            packed=_packed(packed, everything.without(library)) if packed or library != everything else "",
+            notation=dict(sorted(notation.items(), key=lambda item: item[0].lower())),
             effective=sum(card.effective for card in found),
         )
     )
+    # HTML closes these by itself, and a page has tens of thousands of them.
+    page = re.sub(r"</(td|th|tr|dt|dd|li)>\s*", "", page)
     # No parser of HTML accepts these, and a lone surrogate cannot even be encoded.
     return re.sub(
         "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", page.strip() + "\n"
     )
+
+
+def _packed(programs: dict[str, str], library: Library) -> str:
+    """What only scripts show, in a tenth of its size: programs by anchor and the pieces of theirs alone."""
+    written = json.dumps({"programs": programs, "pieces": dict(library.pieces)}, ensure_ascii=False)
+    return base64.b64encode(gzip.compress(written.encode("utf-8", "replace"), mtime=0)).decode()
+
+
+def _as_text(text: object) -> Markup:
+    """Escaped for the inside of an element, where quotes may stay: a page has many of JSON."""
+    return Markup(str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
 def _figures(card: Card) -> tuple[Figure, ...]:
@@ -244,6 +289,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         typeset=typeset,
+        as_text=_as_text,
         anchor=_anchor,
         link=_link,
         seconds=_seconds,
@@ -256,6 +302,7 @@ def _environment() -> Environment:
         key=number_key,
         counts=_counts,
         grounds=grounds,
+        needed=asked_for,
         spark=_spark,
         day=_day,
         verdict=verdict_words,

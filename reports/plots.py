@@ -75,7 +75,7 @@ def _margins(card: Card) -> Figure | None:
         sheet.draw(bars, fill=WARNING if v.unexpected else ACCENT)
     end = left + wide * columns
     base = ROW * len(rows)
-    sheet.draw([((LABEL, base + 0.5), (max(end, LABEL + 1), base + 0.5))], stroke=INK, opacity=0.5)
+    axis: list[Points] = [((LABEL, base + 0.5), (max(end, LABEL + 1), base + 0.5))]
     for word in words:
         sheet.write(place(word) + wide / 2, base + 14, {"zero": "0", "negative": "<0"}[word], anchor="middle")
     if huge:
@@ -85,9 +85,10 @@ def _margins(card: Card) -> Figure | None:
         x, label = left + wide * (k - first) / step, _power(k)
         half = 3 * len(label)
         if x - half >= free:
-            sheet.draw([((x, base), (x, base + 4))], stroke=INK, opacity=0.5)
+            axis.append(((x, base), (x, base + 4)))
             sheet.write(x, base + 14, label, anchor="middle")
             free = x + half + 8
+    sheet.draw(axis, stroke=INK, opacity=0.5)
     sheet.write(LABEL, base + 30, "distance from the boundary of the verdict", faint=True)
     if more > 0:
         sheet.write(LABEL, base + 46, f"and {more} more variants", faint=True)
@@ -131,6 +132,8 @@ def _classes(card: Card) -> Figure | None:
     heads = sum(1 for _ in groupby(rows, key=lambda r: r[0].variant)) if several else 0
     sheet = Sheet(LABEL + BARS + COUNT, 18 * (len(rows) + heads + (more > 0)) + 6)
     y = 0
+    grid: list[Points] = []
+    bars: list[Points] = []
     for name, of_variant in groupby(rows, key=lambda r: r[0].variant):
         if several:
             y += 18
@@ -139,13 +142,15 @@ def _classes(card: Card) -> Figure | None:
             y += 18
             share = min(max(count / variant.effective, 0.0), 1.0) if variant.effective > 0 else 0.0
             _row(sheet, y, name, f"{count} of {variant.effective}", LABEL + BARS + COUNT)
-            sheet.draw([((LABEL, y - 4), (LABEL + BARS - 8, y - 4))], stroke=INK, opacity=0.25)
+            grid.append(((LABEL, y - 4), (LABEL + BARS - 8, y - 4)))
             if count > 0:
-                sheet.draw([sheet.box(LABEL, y - 10, max(share * (BARS - 8), 1.5), 9)], fill=ACCENT)
+                bars.append(sheet.box(LABEL, y - 10, max(share * (BARS - 8), 1.5), 9))
             else:
                 sheet.write(LABEL, y - 6, "never reached", colour=WARNING)
     if more > 0:
         sheet.write(0, y + 13, f"and {more} more", faint=True)
+    sheet.draw(grid, stroke=INK, opacity=0.25)
+    sheet.draw(bars, fill=ACCENT)
     said = (f"{v.variant}, {name}: {n} of {v.effective} instances" for v, name, n in found)
     return sheet.figure(f"Classes of instances reached by {card.claim}", _sentences(said))
 

@@ -41,9 +41,10 @@ __all__ = [
     "write_atomically",
 ]
 
-SCHEMA = 2
+SCHEMA = 3
 """What is written. 2 added what plots and comparisons need: octaves of margins, curves, the most violating
-instance, the oracle's fingerprint. Records of schema 1 have none of these and are read as they are."""
+instance, the oracle's fingerprint. 3 added what a reader of a counterexample needs: its notation, what the
+conclusion asks for, what the snippet confirms. Older records lack these and are read as they are."""
 
 Expected = Literal["holds", "refuted"]
 Verdict = Literal["holds", "refuted", "inconclusive", "vacuous", "not run", "error"]
@@ -157,15 +158,20 @@ class Counterexample:
 
     ``instance`` is any JSON value: instances are objects tagged ``"type": "module:Class"``, matrices are
     lists of rows of number strings such as ``"-3/2"``, losses ``{"loss": name}``, tuples ``{"tuple": […]}``.
-    ``values`` are the quantities that clash; ``why`` says in two or three sentences how; ``snippet``
-    re-decides it with the standard library alone.
+    ``values`` are the quantities that clash; ``needs`` is what the conclusion asks of them, as "L <= L*";
+    ``why`` says in two or three sentences how they clash; ``snippet`` re-decides it with the standard library
+    alone, and ``checks`` says which premises it confirms by what certificate. ``notation`` explains the
+    types, losses and activations of the instance by name, in words with formulas between dollars.
     """
 
     id: str
     instance: Any
     values: dict[str, str] = field(default_factory=dict)
+    needs: str = ""
     why: str = ""
     snippet: str = ""
+    checks: str = ""
+    notation: dict[str, str] = field(default_factory=dict)
     reproduce: str = ""
 
 

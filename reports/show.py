@@ -18,6 +18,7 @@ from reports.typeset import NUMBER, approximately, matrix, number
 
 __all__ = [
     "Part",
+    "asked_for",
     "grounds",
     "instance_html",
     "kind_of",
@@ -82,13 +83,22 @@ def text(variant: Variant) -> str:
             "values that clash",
             *_aligned((k, _part_lines(_value(v))) for k, v in c.values.items()),
         ]
-    if c.why:
-        lines += ["", "why", *textwrap.wrap(c.why, 96, initial_indent="  ", subsequent_indent="  ")]
+    if c.notation:
+        lines += ["", "notation"]
+        lines += [line for name, says in c.notation.items() for line in _wrapped(f"{name}: {says}")]
+    if why := c.why + asked_for(c):
+        lines += ["", "why", *_wrapped(why.strip())]
+    if c.checks:
+        lines += ["", "what the program below confirms", *_wrapped(c.checks)]
     if c.snippet:
         lines += ["", "decided again by the standard library alone", "", *c.snippet.rstrip("\n").split("\n")]
     if c.reproduce:
         lines += ["", f"in Hypothesis: {c.reproduce}"]
     return _clean("\n".join(lines))
+
+
+def _wrapped(says: str) -> list[str]:
+    return textwrap.wrap(says, 96, initial_indent="  ", subsequent_indent="  ")
 
 
 def one_line(variant: Variant, *, width: int = 100) -> str:
@@ -120,20 +130,33 @@ def instance_html(counterexample: Counterexample | Violation) -> Markup:
 
 
 def grounds(variant: Variant) -> str:
-    """Which premises hold for the counterexample and how that is known; empty for a mutant's."""
+    """How the refutation is known; and the premises, where no second program says which it confirms.
+
+    Empty for a mutant's.
+    """
     if variant.family == "mutant":
         return ""
+    how = HOW.get(variant.rung or "", "")
+    if variant.counterexample is not None and variant.counterexample.checks:
+        return f"Decided {how}." if how else ""
     freed = f"{variant.target} is not asked for; the instance" if variant.family == "drop" else "The instance"
     met = "every other premise" if variant.family == "drop" else "every premise of the sentence"
-    return f"{freed} meets {met}, by construction or an exact decision{HOW.get(variant.rung or '', '')}."
+    fails = f", and that the conclusion fails is decided {how}" if how else ""
+    return f"{freed} meets {met}, by construction or an exact decision{fails}."
+
+
+def asked_for(counterexample: Counterexample) -> str:
+    """A sentence, after a space, of what the conclusion asks of the values; empty if that is unknown."""
+    needs = counterexample.needs.replace("<=", "≤").replace(">=", "≥")
+    return f" The conclusion needs {needs}." if needs else ""
 
 
 HOW = {
-    "exact": ", and that the conclusion fails is decided in rational arithmetic",
-    "exact (symbolic)": ", and that the conclusion fails is decided by exact algebra on formulas",
-    "ball": ", and that the conclusion fails is decided by rigorous enclosures",
-    "float": ", and that the conclusion fails is decided in floating point with a stated error bound",
-    "statistical": ", and that the conclusion fails is decided on independent seeds, with a stated error",
+    "exact": "in rational arithmetic",
+    "exact (symbolic)": "by exact algebra on formulas",
+    "ball": "by rigorous enclosures",
+    "float": "in floating point with a stated error bound",
+    "statistical": "on independent seeds, with a stated error",
 }
 
 

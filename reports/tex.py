@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reports.cards import Card, cards, readable_margin, verdict_words
 from reports.record import Record, Variant
-from reports.show import Part, kind_of, parts
+from reports.show import Part, asked_for, kind_of, parts
 from reports.typeset import PROSE, WORD
 
 __all__ = ["latex", "math", "text"]
@@ -580,7 +580,11 @@ def _exhibit(variant: Variant, repaired: Variant | None) -> Iterator[str]:
         if c.values:
             yield _labelled("The values that clash:", "")
             yield from _equations((name, _value(value)) for name, value in c.values.items())
-        yield _labelled("Why.", math(c.why)) if c.why else ""
+        yield _labelled("Why.", math(c.why + asked_for(c))) if c.why else ""
+        if c.checks:
+            yield _labelled("Confirmed.", text(c.checks))
+        for name, says in c.notation.items():
+            yield _labelled(f"{name}:", math(says))
     if variant.unexpected:
         faults = " ".join(fault.message for fault in variant.faults)
         yield _labelled("Not as expected.", text(faults or verdict_words(variant)))

@@ -45,6 +45,8 @@ class Activation:
     rational: bool = True
     """Whether σ, σ′ and σ″ are rational at every rational."""
     odd: bool = False
+    formula: str = ""
+    """σ(t) in LaTeX, for whoever reads a counterexample."""
 
     @property
     def kinked(self) -> bool:
@@ -166,18 +168,22 @@ _ALL = (
     Activation(
         "linear", lambda t: t, lambda t: t, lambda t: t,
         lambda t: _ONE, _flat, np.ones_like, lambda t: 1, odd=True,
+        formula=r"t",
     ),
     Activation(
         "relu", lambda t: max(t, _ZERO), lambda t: arb.max(t, arb(0)), lambda t: np.maximum(t, 0.0),
         _either(_ZERO, _ONE), _flat, lambda t: (t > 0).astype(float), _sign,
+        formula=r"\max(t, 0)",
     ),
     Activation(
         "leaky relu", lambda t: max(t, t / 4), lambda t: arb.max(t, t / 4), lambda t: np.maximum(t, t / 4),
         _either(fmpq(1, 4), _ONE), _flat, lambda t: np.where(t > 0, 1.0, 0.25), _sign,
+        formula=r"\max(t, t/4)",
     ),
     Activation(
         "abs", lambda t: abs(t), lambda t: abs(t), np.abs,
         _either(-_ONE, _ONE), _flat, lambda t: np.where(t > 0, 1.0, -1.0), _sign,
+        formula=r"|t|",
     ),
     Activation(
         "step",
@@ -185,30 +191,37 @@ _ALL = (
         lambda t: arb(1) if t > 0 else arb(0) if t <= 0 else arb(0).union(arb(1)),
         lambda t: (t > 0).astype(float),
         _flat, _flat, np.zeros_like, _sign,
+        formula=r"1 \text{ if } t > 0, \text{ else } 0",
     ),
     Activation(
         "square", lambda t: t * t, lambda t: t * t, np.square,
         lambda t: 2 * t, lambda t: fmpq(2), lambda t: 2 * t,
+        formula=r"t^2",
     ),
     Activation(
         "quadratic", lambda t: t + t * t, lambda t: t + t * t, lambda t: t + t * t,
         lambda t: 1 + 2 * t, lambda t: fmpq(2), lambda t: 1 + 2 * t,
+        formula=r"t + t^2",
     ),
     Activation(
         "cube", lambda t: t * t * t, lambda t: t * t * t, lambda t: t * t * t,
         lambda t: 3 * t * t, lambda t: 6 * t, lambda t: 3 * t * t, odd=True,
+        formula=r"t^3",
     ),
     Activation(
         "cubic", lambda t: t + t * t * t, lambda t: t + t * t * t, lambda t: t + t * t * t,
         lambda t: 1 + 3 * t * t, lambda t: 6 * t, lambda t: 1 + 3 * t * t, odd=True,
+        formula=r"t + t^3",
     ),
     Activation(
         "serpentine", lambda t: t / (1 + t * t), lambda t: t / (1 + t * t), lambda t: t / (1 + t * t),
         _serpentine_slope, _serpentine_curvature, lambda t: (1 - t * t) / np.square(1 + t * t), odd=True,
+        formula=r"t / (1 + t^2)",
     ),
     Activation(
         "softsign", lambda t: t / (1 + abs(t)), lambda t: t / (1 + abs(t)), lambda t: t / (1 + np.abs(t)),
         _softsign_slope, _softsign_curvature, lambda t: 1 / np.square(1 + np.abs(t)), odd=True,
+        formula=r"t / (1 + |t|)",
     ),
     Activation(
         "tanh",
@@ -219,6 +232,7 @@ _ALL = (
         lambda t: -2 * _tanh(t) * (1 - _tanh(t) * _tanh(t)) * arb.const_log2() * arb.const_log2(),
         lambda t: _LN2 * (1 - np.square(np.tanh(t * _LN2))),
         rational=False, odd=True,
+        formula=r"(4^t - 1) / (4^t + 1)",
     ),
     Activation(
         "sigmoid",
@@ -229,6 +243,7 @@ _ALL = (
         lambda t: (s := _sigmoid(t)) and s * (1 - s) * (1 - 2 * s) * arb.const_log2() * arb.const_log2(),
         lambda t: _LN2 * _sigmoid_array(t) * _sigmoid_array(-t),
         rational=False,
+        formula=r"1 / (1 + 2^{-t})",
     ),
     Activation(
         "softplus",
@@ -239,12 +254,14 @@ _ALL = (
         lambda t: (s := _sigmoid(t)) and s * (1 - s) * arb.const_log2(),
         _sigmoid_array,
         rational=False,
+        formula=r"\log_2(1 + 2^t)",
     ),
     Activation(
         "exp", lambda t: _bits(2, t), _exp, np.exp2,
         lambda t: _exp(t) * arb.const_log2(),
         lambda t: _exp(t) * arb.const_log2() * arb.const_log2(),
         lambda t: _LN2 * np.exp2(t), rational=False,
+        formula=r"2^t",
     ),
     Activation(
         "two sigmoids",
@@ -259,6 +276,7 @@ _ALL = (
             + _LN2 * _sigmoid_array(t + 6) * _sigmoid_array(-6 - t)
         ),
         rational=False,
+        formula=r"1 / (1 + 2^{6 - t}) + 1 / (1 + 2^{-6 - t})",
     ),
     Activation(
         "tanh cubed",
@@ -271,12 +289,14 @@ _ALL = (
         ),
         lambda t: 3 * _LN2 * np.square(np.tanh(t * _LN2)) * (1 - np.square(np.tanh(t * _LN2))),
         rational=False, odd=True,
+        formula=r"((4^t - 1) / (4^t + 1))^3",
     ),
     Activation(
         "affine inside", _affine_inside, _affine_inside_ball,
         lambda t: np.where(np.abs(t) <= 1, t, np.sign(t) * (2.0 - 1.0 / np.maximum(np.abs(t), 1.0))),
         _affine_inside_slope, _affine_inside_curvature,
         lambda t: 1.0 / np.square(np.maximum(np.abs(t), 1.0)),
+        formula=r"t \text{ if } |t| \le 1, \text{ else } \pm 2 - 1/t",
     ),
 )  # fmt: skip
 
@@ -286,6 +306,7 @@ def _minus(a: Activation) -> Activation:
     return replace(
         a,
         name=f"minus {a.name}",
+        formula=f"-({a.formula})",
         exact=lambda t: -a.exact(t),
         ball=lambda t: -a.ball(t),
         array=lambda t: -a.array(t),

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 
 from tests.induced_census import drawn
-from verify import test_nh17_critical, test_nh17_separability
+from verify import test_nh17_gradients, test_nh17_separability
 from verify.claim import INCONCLUSIVE, REFUTED, VACUOUS, Claim, Variant
 
 SENTENCES = {
@@ -30,7 +30,7 @@ SENTENCES = {
 
 def variants() -> list[Variant]:
     """The variants of ``SENTENCES``."""
-    tests = [*vars(test_nh17_critical).values(), *vars(test_nh17_separability).values()]
+    tests = [*vars(test_nh17_gradients).values(), *vars(test_nh17_separability).values()]
     claims = {c.key: c for test in tests if isinstance(c := getattr(test, "claim", None), Claim)}
     return [next(v for v in claims[key].variants if v.name == name) for key, name in SENTENCES.items()]
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from reports import page as page_module
 from reports.page import render, write_page
 from reports.record import Record, Variant, read
 from tests.test_claims import CLAIMS
-from tests.test_page import BAD, END, EXHIBIT, GOOD, HOSTILE, RUN, hostile, many
+from tests.test_page import BAD, END, EXHIBIT, GOOD, HOSTILE, PRINTED, RUN, hostile, many
+from tests.test_programs import PROGRAM
 
 WIDTHS = (1280, 390)
 THEMES = ("light", "dark")
@@ -273,10 +277,36 @@ def test_all_cards_open_and_close_and_code_is_copied(small: Path, opened: Open) 
     found.get_by_role("button", name="Open all").click()
     assert cards.evaluate_all("all => all.map(d => d.open)") == [True, True]
     found.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    found.get_by_text("Decide it again with the standard library").first.click()
+    found.get_by_text("JSON and program", exact=True).first.click()
     found.get_by_role("button", name="Copy").first.click()
     found.get_by_role("button", name="Copied").first.wait_for()
     assert found.evaluate("navigator.clipboard.readText()") == "print('still refuted')\n"
+
+
+def test_a_copied_program_is_whole(tmp_path: Path, opened: Open) -> None:
+    """Though what it shares with others stands elsewhere on the page."""
+    kinds = ("printed", "drop:A1", "mutant:L = 0")
+    snippets = [PROGRAM, PROGRAM.replace("half_", "own_"), PROGRAM.replace("half_is_less", "mine")]
+    variants = [
+        replace(PRINTED, variant=kind, order=i, counterexample=replace(EXHIBIT, id=f"A-{i}", snippet=text))
+        for i, (kind, text) in enumerate(zip(kinds, snippets, strict=True))
+    ]
+    write_page(replace(GOOD, variants=tuple(variants)), tmp_path / "r.html")
+    found = opened(tmp_path / "r.html")
+    found.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    found.get_by_role("button", name="Open all").click()
+    for i, text in enumerate(snippets):
+        shown = found.locator(f"#A-{i} details, #A-{i} + details").filter(has_text="JSON and program").first
+        shown.locator("summary").click()
+        assert "def " not in shown.locator("pre").text_content()
+        shown.get_by_role("button", name="Copy", exact=True).click()
+        shown.get_by_role("button", name="Copied").wait_for()
+        copied = found.evaluate("navigator.clipboard.readText()")
+        assert sorted(copied.split()) == sorted(text.split())
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", copied], capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == ("still refuted\n", "")
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -364,6 +394,16 @@ def test_the_accessibility_tree_is_sound(small: Path, full: list[Path], opened: 
             "() => { const ids = [...document.querySelectorAll('[id]')].map(e => e.id);"
             "return ids.length === new Set(ids).size; }"
         )
+
+
+@pytest.mark.parametrize(("which", "theme"), [("small", "light"), ("small", "dark"), ("full", "light")])
+def test_axe_finds_nothing(small: Path, full: list[Path], opened: Open, which: str, theme: str) -> None:
+    """axe-core, by the rules of WCAG A and AA and its best practices."""
+    found = opened(small if which == "small" else full[-1], theme=theme)
+    if which == "small":
+        found.evaluate(OPEN_ALL)
+    violations = Axe().run(found, options={"resultTypes": ["violations"]}).response["violations"]
+    assert [(v["id"], [n["html"][:200] for n in v["nodes"][:3]]) for v in violations] == []
 
 
 CONTRAST = """() => {

@@ -30,7 +30,7 @@ from verify.oracles.completion import (
     settled_completion,
     shallow_minimum_value,
 )
-from verify.rechecks_lk17 import (
+from verify.rechecks.lk17_remarks import (
     bad_minimum_in_spite_of_theorem_3_2,
     completion_has_a_bad_minimum,
     completion_is_stuck,

@@ -24,10 +24,12 @@ from strategies.deep_linear import (
     weighted_rank_one_points,
     widths,
 )
+from strategies.instance import to_json
 from strategies.matrices import as_floats, identity, matrices, matrix, orthogonal_matrices
 from tests.debug import assert_all_examples, drawn, minimal
 from tests.deep_linear_census import census, disagreement
 from verify.claim import HOLDS, INCONCLUSIVE, REFUTED, VACUOUS, decide
+from verify.lk17 import kept_exceeds_the_rest, minimiser_is_unique
 from verify.oracles import deep_linear
 from verify.oracles.deep_linear import (
     KINDS,
@@ -54,6 +56,8 @@ from verify.oracles.rank_constrained import (
     largest_sum,
     least_value,
 )
+from verify.rechecks.lk17_theorems import minimiser_is_not_unique
+from verify.test_lk17_theorem_2_2 import filled, ranks_from_the_smallest_on
 
 RADII = (fmpq(1, 10), fmpq(1, 10**3), fmpq(1, 10**6), fmpq(1, 2**60))
 RADIUS = fmpq(1, 1000)
@@ -242,6 +246,32 @@ def test_near_ties_are_no_ties():
     assert not attains_least_value(kept, identity(2), near, 1)
     assert not attains_least_value(identity(2), identity(2), exact_tie, 1)
     assert Eigenvalue((-2, 0, 1), 1).value > Eigenvalue((-2, 0, 1), 0).value
+
+
+def test_a_tie_of_zeros_leaves_the_minimiser_unique():
+    """Ŷ of rank 2 < d_p = 3 < d_H = 4: R X = Ŷ at every minimiser. Two 1s and d_p = 1 leave a choice."""
+    twos = [[2, 0, 0], [0, 2, 0], [0, 0, 0], [0, 0, 0]]
+    X = [[int(i == j) for j in range(5)] for i in range(3)]
+    Y = [[2, 0, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]]
+    zeros = problem([[[1, 0, 0], [0, 1, 0], [0, 0, 1]], twos], X, Y)
+    ones = problem([[[1, 0]], [[1], [0]]], [[1, 0], [0, 1]], [[1, 0], [0, 1]])
+    assert is_global_minimum(zeros)
+    assert is_global_minimum(ones)
+    assert minimiser_is_unique(zeros).outcome is HOLDS
+    assert minimiser_is_unique(ones).outcome is REFUTED
+    assert not minimiser_is_not_unique(to_json(zeros))
+    assert minimiser_is_not_unique(to_json(ones))
+    assert kept_exceeds_the_rest(zeros).outcome is REFUTED  # literally: 0 is kept, and 0 is not
+
+
+def test_blocks_are_filled_from_either_end():
+    """No block is asked for more than it holds; what no block has room for is told."""
+    sigma = matrix([[2, 0, 0], [0, 2, 0], [0, 0, 1]])
+    p = DiagonalProblem(sigma=sigma, T=matrix([[2, 0, 0], [0, 2, 0], [0, 0, 0]]), k=2)
+    assert ranks_from_the_smallest_on(p) == [1, 1]
+    assert filled([2, 1], 2) == ([2, 0], 0)
+    assert filled([1, 2], 2) == ([1, 1], 0)
+    assert filled([2, 1], 4) == ([2, 1], 1)
 
 
 def test_the_decision_agrees_with_the_spectra_and_with_numpy():

@@ -384,7 +384,7 @@ def test_the_form_is_what_is_asked_for_or_what_the_output_is_called(
         ("nosuch.jsonl", "nosuch.jsonl does not exist: `pytest verify --record PATH` writes a record"),
         ("none.jsonl", "none.jsonl is empty"),
         ("junk.jsonl", "junk.jsonl, line 1"),
-        ("newer.jsonl", "newer.jsonl was written by schema 991; this version reads up to"),
+        ("newer.jsonl", "newer.jsonl was written by schema 993; this version reads up to"),
         ("torn.jsonl", "torn.jsonl, line 2"),
         ("runs", "runs cannot be read: Is a directory"),
         ("verdicts.jsonl --against nosuch.jsonl", "nosuch.jsonl does not exist"),
@@ -419,7 +419,7 @@ def test_faults_are_one_line_that_names_the_file_and_exit_2(
         ("verdicts.jsonl --against other.jsonl", "Nothing can be compared: this record is about KB19, LK17"),
         ("verdicts.jsonl --against partial.jsonl", "is partial: news may be old"),
         ("verdicts.jsonl before.jsonl", "The records differ in commit"),
-        ("verdicts.jsonl --history .", "newer.jsonl was written by schema 991"),
+        ("verdicts.jsonl --history .", "newer.jsonl was written by schema 993"),
     ],
 )
 def test_what_is_doubtful_is_a_warning(

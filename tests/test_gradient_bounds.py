@@ -1,5 +1,8 @@
 """Are the gradient bound and the null directions right, against second opinions? And their strategies?"""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from flint import arb, arb_mat, ctx, fmpq, fmpq_mat
@@ -8,6 +11,7 @@ from hypothesis import strategies as st
 
 from strategies.activations import ACTIVATIONS
 from strategies.deep_wide import (
+    Bivariate,
     Level,
     bivariate_polynomials,
     block_matrices,
@@ -20,12 +24,14 @@ from strategies.deep_wide import (
     symmetric_matrices,
     weights_of_rank,
 )
+from strategies.feedforward import Network
 from strategies.instance import from_json, to_json
 from strategies.losses import huber, squared, tilted_double_well
 from strategies.matrices import as_floats, matrices_with_singular_values
 from strategies.numbers import among
-from strategies.traps import lattice_points, layers_of, run_exactly
-from verify.claim import REFUTED
+from strategies.traps import deep, lattice_points, layers_of, run_exactly
+from verify.claim import HOLDS, INCONCLUSIVE, REFUTED
+from verify.nh17 import count_roots
 from verify.oracles.convex_traps import is_critical
 from verify.oracles.exact import is_positive_definite
 from verify.oracles.feedforward import gradient, hessian, is_lower, loss
@@ -45,7 +51,11 @@ from verify.oracles.gradient_bounds import (
     values,
     with_ones,
 )
-from verify.test_nh17_critical import count_roots, exceptional, theorem_3_4
+from verify.rechecks.nh17_morse import count_exceptional_values
+from verify.test_nh17_global_minima import theorem_3_4
+from verify.test_nh17_hessians import determinant_formula
+from verify.test_nh17_implicit import unit_box
+from verify.test_nh17_morse import count_exceptional, exceptional, no_critical_points_of_the_loss
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 rational = levels(losses=(squared, huber, tilted_double_well), layers=(0, 2))
@@ -293,6 +303,54 @@ def test_exceptional_sets_are_the_values_at_the_roots_of_the_curvature(f):
     for factor, _ in second.factor()[1]:
         if factor.degree() == 1:
             assert R(-p.derivative()(-factor[0] / factor[1])) == 0
+
+
+@pytest.mark.parametrize(
+    ("f", "count"),
+    [
+        ([0, 0, 0, 1], 1),  # x³: w = 0
+        ([0, 0, 0, 0, 1], 1),  # x⁴: f″ has a double root
+        ([0, 0, 1, 0, 1], 0),  # x⁴ + x²: f″ has none on the line
+        ([0, 0, -1, 0, 1], 2),
+        ([0, 1, 0, fmpq(-2, 3), 0, fmpq(1, 5)], 2),  # f′ = (x² − 1)²: the same at −1 and 1
+        ([0, 1, 0, -1, 0, 1], 2),  # f″ is odd
+        ([0, 0, 0, -1, 1, 1], 3),
+        ([0, 0, 0, 0, 0, 1], 1),  # x⁵: f″ has a triple root
+    ],
+)
+def test_exceptional_values_are_real_and_counted_once(f, count):
+    from flint import fmpq_poly
+
+    assert count_exceptional(fmpq_poly(f)) == count_exceptional_values([Fraction(str(e)) for e in f]) == count
+
+
+def test_a_unit_box_holds_one_root_a_line_or_not():
+    """4v = u stays in the box, v = 2u leaves it, v = u just does not, which is left open."""
+    at = lambda slope, by: Bivariate(c=fmpq_mat([[0, slope], [by, 0]]), u0=fmpq(0), v0=fmpq(0))
+    outcomes = [unit_box(at(slope, by)).outcome for slope, by in ((4, -1), (1, -2), (1, -1))]
+    assert outcomes == [HOLDS, REFUTED, INCONCLUSIVE]
+
+
+@few
+@given(levels(activations=("cubic",), depth=(2, 3), layers=(1, 1), spare=(1, 2), samples=(1, 3)))
+def test_the_loss_has_a_critical_point_without_weights(level):
+    """Where all labels are 0 it is θ = 0, and the slopes change sign around it."""
+    net = replace(level.net, theta=level.net.theta * 0, Y=level.net.Y * 0)
+    assert not any(gradient(net).entries())
+    assert no_critical_points_of_the_loss(replace(level, net=net)).outcome is REFUTED
+    assert no_critical_points_of_the_loss(level).outcome is REFUTED
+
+
+def test_a_sum_over_the_samples_starts_at_zero():
+    """det [F_1, 1] = −2 and the curvatures are 2 and 2: (−2)² · 2 · 2 = (−2)² (2 + 2) = 16."""
+    f = deep((1, 1, 1), "cubic")
+    net = Network(
+        computation=f, theta=fmpq_mat(4, 1, [1, 0, 0, 0]), X=fmpq_mat(2, 1, [0, 1]), Y=fmpq_mat(2, 1),
+        loss=squared, weights=fmpq_mat(1, 2, [1, 1]),
+    )  # fmt: skip
+    level = Level(net=net, k=1, blocks=(2,))
+    assert determinant_formula(level).outcome is HOLDS
+    assert determinant_formula(level, combine=sum).outcome is HOLDS
 
 
 def test_sturm_counts_roots():

@@ -298,3 +298,10 @@ def test_times_without_a_zone_and_none_at_all_can_be_sorted(tmp_path: Path) -> N
         "2026-11-24T12:00:00",
         "2026-11-24T12:00:00-0100",
     ]
+
+
+def test_a_new_paper_is_one_sentence_and_no_list_of_news() -> None:
+    others = [replace(HOLDS, claim="Q/thm1", paper="Q"), replace(MUTANT, claim="Q/thm1", paper="Q")]
+    found = compare(recorded(HOLDS, *others), [recorded(HOLDS, run=OLD)])
+    assert found.news == ()
+    assert "Q is new: claims 1, variants 2, false as printed 0." in found.differences

@@ -17,6 +17,7 @@ from strategies.critical import (
     two_atom_critical_points,
 )
 from strategies.losses import (
+    NotDifferentiable,
     absolute,
     cross_entropy,
     hinge,
@@ -110,6 +111,45 @@ def test_value_gradient_and_hessian_agree_with_torch(net):
         np.testing.assert_allclose(
             [as_number(e) for e in flat], torch.func.grad(value)(at).numpy(), atol=bound, rtol=1e-10
         )
+
+
+def smoothed_at_zero(X, Y):
+    """Networks w (x + v z) at w = v = 0 with z = 1 at all samples and the smoothed hinge."""
+    return resnet(X, [[1]] * len(X), Y, [[0]], [[0]], loss=smoothed_hinge)
+
+
+@pytest.mark.parametrize(
+    ("net", "exists"),
+    [
+        (smoothed_at_zero([[0]], [["1/4"]]), True),  # no output moves to first order
+        (smoothed_at_zero([[1]], [["1/2"]]), True),  # ℓ″ does not jump
+        (smoothed_at_zero([[1], [-1]], [["1/4"], ["1/4"]]), True),  # J and −J
+        (smoothed_at_zero([[1], [1]], [["1/4"], ["3/4"]]), True),  # opposite jumps
+        (smoothed_at_zero([[1]], [["1/4"]]), False),
+        (smoothed_at_zero([[1], [-2]], [["1/4"], ["1/4"]]), False),
+        (replace(smoothed_at_zero([[1], [-1]], [["1/4"], ["1/4"]]), Y=fmpq_mat([[0], [1]])), False),
+    ],
+)
+def test_hessian_exists_where_the_gradient_is_differentiable(net, exists):
+    """One-sided differences of ∇L along (1, 0), (0, 1) and (1, −2) and the opposite agree iff it exists."""
+    step = fmpq(1, 2**30)
+    flat = lambda g: [*g.W.entries(), *g.V.entries()]
+    here, gaps, ends = flat(gradient(net)), [], []
+    for v in ((1, 0), (0, 1), (1, -2)):
+        ahead, behind = (
+            flat(gradient(moved(net, net.W + fmpq_mat([[v[0] * t]]), net.V + fmpq_mat([[v[1] * t]]))))
+            for t in (step, -step)
+        )
+        ends.append([(a - h) / step for a, h in zip(ahead, here, strict=True)])
+        gaps += [abs((a - h) - (h - b)) / step for a, b, h in zip(ahead, behind, here, strict=True)]
+    assert (max(gaps) < fmpq(1, 2**20)) is exists
+    if not exists:
+        with pytest.raises(NotDifferentiable, match="∇L bends"):
+            hessian(net)
+        return
+    second = hessian(net)
+    for k in range(2):
+        assert all(abs(second[i, k] - ends[k][i]) < fmpq(1, 2**20) for i in range(2))
 
 
 @settings(max_examples=100)

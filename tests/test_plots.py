@@ -254,6 +254,142 @@ kinds = st.sampled_from(
 )
 
 
+def at(name: str, /, **fields: Any) -> dict[str, Any]:
+    return {"type": f"m:{name}", **fields}
+
+
+def plain(steps: list[dict[str, Any]], theta: list[str], **changed: Any) -> dict[str, Any]:
+    """A network of one input at θ, with one sample."""
+    computation = at("Computation", width=1, parameters=len(theta), steps={"tuple": steps})
+    net = at("Network", computation=computation, theta=[[t] for t in theta], X=[["1"]], Y=[["1"]])
+    return {**net, "loss": {"loss": "squared"}, "weights": [["1"]], **changed}
+
+
+def two_layers(activation: str, theta: list[str], **changed: Any) -> dict[str, Any]:
+    """θ_2 σ(θ_1 x)."""
+    ways = (("0", 0), ("1", 2))
+    first, last = (
+        at("Affine", source=source, places=[[place, "-1"]], frozen=[["0", "0"]]) for place, source in ways
+    )
+    between = at("Activate", source=1, activations={"tuple": [activation]})
+    return plain([first, between, last], theta, **changed)
+
+
+EYE: list[list[str]] = [["1", "0"], ["0", "1"]]
+DIAGONAL = at("DiagonalProblem", sigma=[["2", "0"], ["0", "1"]], T=[["0", "0"], ["0", "1"]], k=1)
+TURNED = at("Rotation", problem=DIAGONAL, u=[["0"], ["1"]], v=[["1"], ["0"]], small="1", large="2", t="0")
+ENTRIES = at(
+    "EntrywiseProblem", weights={"tuple": [[["0"]], [["0"], ["1"]]]}, targets=[["0"], ["0"]],
+    absolute=[["0"], ["0"]], squares=[["-1"], ["1"]], quartics=[["0"], ["0"]],
+)  # fmt: skip
+HEAVY = at("HeavyTail", x="1", y="1", base=2, ratio="1/3", w="0", v="1")
+GLUED = at("Analytic", kind="glued", p=[["0"]], q=[["1"]], knot="0")
+ROBUST = at("Robust", name="Blake-Zisserman", delta="1", A="1", w="1", a="0")
+POINT = at("LossPoint", kind="cross-entropy", power=2, y=[["0", "-1"]], q=[["0", "0"]], d=[["0", "0"]])
+SINGULAR = at("PerturbedDecomposition", given=at("Decomposition", U=EYE, values=[["1", "1"]], V=EYE),
+              D=[["0", "0"], ["1", "0"]], epsilon="1/1000")  # fmt: skip
+INDUCED = at("InducedModel", net=two_layers("linear", ["0", "0"]), alpha=[["1"], ["1"]])
+RAMPS = at("Ramps", activation="two sigmoids", t=[["0", "1", "2"]], alpha="1", beta="0")
+POLYNOMIAL = at("Polynomial", c={"tuple": ["0", "0", "-1"]}, r="0")
+SHOWN: list[tuple[dict[str, Any], dict[str, str], str]] = [
+    (TURNED, {"H(T(theta))": "4", "formula": "8"}, "from 4 to 1; the formula goes from 8 to 5"),
+    (TURNED, {"H(T(theta))": "4", "formula": "9"}, "H along the angle θ from 0 to π/2: from 4 to 1."),
+    (DIAGONAL, {}, "T against Σ entry by entry: Σ = [2, 0; 0, 1]; T = [0, 0; 0, 1]"),
+    (ENTRIES, {"L(R)": "0"}, "(2 different curves): it falls from R along entry 1,1"),
+    (HEAVY, {"L(0, v)": "1", "L*_{x,z}": "0"}, "ever steeper around w = 0, where it is 1"),
+    (at("LaplaceProblem", a="1", w="0", v="0"), {"L(1, a)": "1.0"}, "v is 0, where it is infinite"),
+    (INDUCED, {"the first-order bound": "1", "the loss at α": "0"}, "at α the loss is 0, the bound 1"),
+    (POINT, {"0": "0", "l(q)": "[-1.0 +/- 1e-19]"}, "The loss (cross-entropy) along q_1 and q_2: −1 at q"),
+    ({**POINT, "kind": "hinge", "y": [["1"]], "q": [["0"]], "d": [["1"]]}, {}, "4 and 0 at q − d and q + d"),
+    (at("Curve", c=[["0", "-1", "0", "1"], ["0", "0", "1", "0"]], radius="2"), {"s + t": "0", "s t": "-1"},
+     "it meets itself at f(−1) = f(1)"),
+    (SINGULAR, {}, "u_1 and u_2 of the singular value 1: those of M + t D are turned by 45 degrees"),
+    (POLYNOMIAL, {"a": "1/4"}, "l(0) = 0, l(0.25) = −0.0625"),
+    (ROBUST, {"l(0)": "[-0.6931471805 +/- 1e-9]"}, "The loss Blake-Zisserman beside a²: l(0) = −0.693"),
+    (GLUED, {}, "it is 0 everywhere above the knot"),
+    ({**GLUED, "kind": "flat", "p": [["1"]]}, {}, "it is 0 everywhere below the knot"),
+    (at("Bivariate", c=[["0", "1", "1"], ["0", "0", "0"]], u0="0", v0="0"), {},
+     "2 curves: at u0 = 0, v = −1, 0"),
+    (at("Problem", activation="sigmoid", X=[["0"]], Y=[["0"]], widths={"tuple": [1]}), {},
+     "the target 0 is beyond its values there"),
+    (RAMPS, {}, "The determinant of [1, A] along α from 0 to 8"),
+    (at("Labelled", F=[["0"], ["1"], ["2"]], classes=[["1"], ["2"], ["1"]]), {}, "by 2 different targets"),
+    (at("X"), {"left": '[["0"], ["1"]]', "right": '[["1"], ["0"]]'}, "they differ in 2 of 2"),
+    (at("X"), {f"f at s = {s}": f"-{s}" for s in (8, 1, 2)}, "f at s = 1, 2, 8: −1, −2, −8"),
+    (two_layers("relu", ["0", "0"]), {"theta'": '[["0", "-1/1024"]]'}, "An output along θ_1: without a kink"),
+    (two_layers("relu", ["-2", "-2"]), {"L": "1", "L elsewhere": "0"}, "with L elsewhere = 0 below"),
+    (at("HiddenMove", A=[["1"]], B=[["1"]], net=at(
+        "OneHiddenLayer", X=[["1"]], Y=[["1"]], W1=[["0"]], W2=[["0"]], activation="relu",
+        loss={"loss": "squared"})), {"L": "1"}, "none of them, but along the move of the instance"),
+    (two_layers("tanh cubed", ["0", "1"]), {"L": "1"}, "L = 1; it falls along 1 of them"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("instance", "values", "said"), SHOWN)
+def test_what_an_instance_is_about_is_drawn(
+    instance: dict[str, Any], values: dict[str, str], said: str
+) -> None:
+    figure = of(instance, **values)
+    assert figure is not None
+    root = well_made(figure)
+    assert said in figure.description
+    assert len(figure.svg) < 2500
+    assert len(list(root.iter("path"))) > 1
+    assert figure.svg == of(instance, **values).svg  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("instance", "values"),
+    [
+        ({**TURNED, "problem": {**DIAGONAL, "type": "m:X"}}, {"H(T(theta))": "5"}),
+        ({**DIAGONAL, "sigma": [["0"]], "T": [["0"]]}, {}),
+        ({**DIAGONAL, "T": [["0"]]}, {}),
+        (ENTRIES, {"L(R)": "1"}),
+        (HEAVY, {"L(0, v)": "2"}),
+        ({**HEAVY, "ratio": "1/9"}, {"L(0, v)": "1"}),
+        (at("LaplaceProblem", a="1", w="0", v="0"), {"L(1, a)": "2"}),
+        (INDUCED, {"the first-order bound": "1", "the loss at α": "1/2"}),
+        (POINT, {"l(q)": "1"}),
+        ({**POINT, "kind": "unknown"}, {}),
+        ({**SINGULAR, "D": [["1", "0"], ["0", "0"]]}, {}),
+        ({**SINGULAR, "given": at("Decomposition", U=EYE, values=[["2", "1"]], V=EYE)}, {}),
+        ({**POLYNOMIAL, "c": {"tuple": ["1"]}}, {}),
+        ({**ROBUST, "delta": "-1"}, {}),
+        (ROBUST, {"l(0)": "1"}),
+        ({**GLUED, "q": [["0"]]}, {}),
+        ({**GLUED, "kind": "polynomial"}, {}),
+        (at("Bivariate", c=[["0", "0"], ["0", "0"]], u0="0", v0="0"), {}),
+        (at("Bivariate", c=[["1", "1"]], u0="0", v0="0"), {}),
+        (at("Problem", activation="linear", X=[["0"]], Y=[["0"]], widths={"tuple": [1]}), {}),
+        ({**RAMPS, "activation": "exp"}, {}),
+        (at("X"), {"left": '[["0"], ["1"]]', "right": '[["0"], ["1"]]'}),
+        (at("X"), {"left": "[[", "right": "[["}),
+        (at("X"), {"f at s = 1": "1", "f at s = 2": "2"}),
+        (two_layers("relu", ["0", "0"]), {"theta'": "[["}),
+        (two_layers("linear", ["0", "0"]), {"theta'": '[["0", "-1/1024"]]'}),
+        (two_layers("relu", ["-2", "-2"]), {"L": "1", "L elsewhere": "1"}),
+    ],
+)
+def test_what_says_nothing_or_is_not_what_the_record_says_is_not_drawn(
+    instance: dict[str, Any], values: dict[str, str]
+) -> None:
+    assert of(instance, **values) is None
+
+
+@given(st.data())
+def test_a_damaged_instance_of_any_type_gives_a_picture_or_none(data: st.DataObject) -> None:
+    instance, values, _ = data.draw(st.sampled_from(SHOWN))
+    fields = st.sampled_from([k for k in instance if k != "type"] or ["other"])
+    numbers = st.sampled_from(["0", "-1", "1e200", "1e-300", "1/3", HUGE, "nan", [["1e150"]], [["0", "0"]]])
+    changed = data.draw(st.dictionaries(fields, scraps | numbers, max_size=2))
+    told = data.draw(
+        st.dictionaries(st.sampled_from([*values, "L"]), st.sampled_from(["0", "1", "x", "[[1]]"]))
+    )
+    figure = of({**instance, **changed}, **{**values, **told})
+    if figure is not None:
+        well_made(figure)
+
+
 @given(kinds, st.dictionaries(st.sampled_from([*RESNET, "weights", "W1", "W2", "activation", "computation",
        "theta", "M", "D", "A", "B", "net", "stack", "classes", "layers"]), scraps))  # fmt: skip
 def test_a_damaged_instance_gives_a_picture_or_none(kind: str, changed: dict[str, Any]) -> None:

@@ -785,8 +785,26 @@ def test_kinks_are_refused():
         assert ell.gradient([h], one)
         with pytest.raises(NotDifferentiable):
             ell.hessian([h], one)
+        with pytest.raises(NotDifferentiable):
+            ell.hessian([arb(h, 0.1)], one)
     with pytest.raises(ValueError, match="not convex"):
         tilted_double_well.conjugate([fmpq(0)], one)
+
+
+def test_jumps_of_the_second_derivative_may_cancel():
+    """ℓ(h, 1/2) of the smoothed hinge is 1/2 + h²/4 on [−1, 1]: the jumps 1/2 and −1/2 at 0 cancel."""
+    zero, half = [fmpq(0)], [fmpq(1, 2)]
+    assert smoothed_hinge.value([fmpq(1, 3)], half) == fmpq(1, 2) + fmpq(1, 36)
+    for h in (zero, [arb(0, 0.1)]):
+        assert smoothed_hinge.hessian(h, half) == [half]
+    assert smoothed_hinge.hessians_array(np.array([[0.0]]), np.array([[0.5]])).tolist() == [[[0.5]]]
+    for y in (fmpq(0), fmpq(1, 4), fmpq(1)):
+        with pytest.raises(NotDifferentiable):
+            smoothed_hinge.hessian(zero, [y])
+    sides = smoothed_hinge.curvatures([fmpq(-1), fmpq(0), fmpq(1)], [fmpq(1, 4)] * 3)
+    assert sides == [(fmpq(0), fmpq(3, 4)), (fmpq(3, 4), fmpq(1, 4)), (fmpq(1, 4), fmpq(0))]
+    assert huber.curvatures([fmpq(3), fmpq(1)], [fmpq(2)] * 2) == [(fmpq(1), fmpq(0)), (fmpq(0), fmpq(1))]
+    assert squared.curvatures(zero, zero) == [(fmpq(2), fmpq(2))]
 
 
 def test_huge_logits_do_not_fill_the_memory():

@@ -14,7 +14,9 @@ from strategies.matrices import as_floats, matrices, matrix
 from strategies.wide import (
     ADMISSIBLE,
     PAPER,
+    Analytic,
     Layers,
+    Ramps,
     Shape,
     balls,
     distinct_inputs,
@@ -25,7 +27,7 @@ from strategies.wide import (
     shapes,
     wide_layers,
 )
-from verify.claim import Rung
+from verify.claim import HOLDS, REFUTED, Rung
 from verify.oracles.rank_certificates import (
     activation_boxes,
     arrays_of_layers,
@@ -43,6 +45,9 @@ from verify.oracles.rank_certificates import (
     rank_at_most_on_ball,
     with_ones,
 )
+from verify.rechecks.nh17_analytic import vanishes_in_every_period
+from verify.test_nh17_analytic import finitely_many_zeros
+from verify.test_nh17_ramps import positive
 
 few = settings(max_examples=60, deadline=None)
 
@@ -123,12 +128,25 @@ def test_closer_ramps_need_more_bits():
 
 
 @few
-@given(ramp=ramps(activations=("sigmoid",), lattice=True, samples=(1, 7)))
-def test_the_product_is_the_determinant(ramp):
-    s = [int(e.p) for e in ramp.steeper(ramp.alpha).t.entries()]
-    s = [int(ramp.alpha.p) * e for e in s]
-    u = [e + int(ramp.beta.p) for e in s[:-1]]
+@given(
+    ramp=ramps(activations=("sigmoid",), lattice=True, samples=(1, 7)),
+    shift=st.sampled_from([fmpq(0), fmpq(1, 2), fmpq(-5, 3)]),
+)
+def test_the_product_is_the_determinant(ramp, shift):
+    s = [ramp.alpha * e + shift for e in ramp.t.entries()]
+    u = [e + ramp.beta for e in s[:-1]]
     assert cauchy_determinant(s, u) == with_ones(ramp.exact).det()
+
+
+def test_whole_arguments_of_samples_that_are_not_whole_have_a_rational_determinant():
+    """α t = (1/2, 3/2), β = 1: A = (σ(1), σ(0)) = (2/3, 1/2), hence det [A, 1] = 1/6."""
+    t = fmpq_mat(1, 2, [fmpq(1, 2), fmpq(3, 2)])
+    ramp = Ramps(activation="sigmoid", t=t, alpha=fmpq(1), beta=fmpq(1))
+    assert with_ones(ramp.exact).det() == fmpq(1, 6)
+    assert cauchy_determinant(t.entries(), [fmpq(3, 2)]) == fmpq(1, 6)
+    assert positive(ramp).outcome is HOLDS
+    with pytest.raises(ValueError, match="1/2 is not an integer"):
+        cauchy_determinant([0, 1], [fmpq(1, 2)])
 
 
 @few
@@ -253,6 +271,29 @@ def test_a_layer_one_unit_short_is_never_certified():
     layers = random_layers(5)
     short = layers.at((fmpq_mat(2, 3, [e for row in layers.stack[0].table() for e in row[:3]]),))
     assert certify(short) is None
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "finite"),
+    [
+        ([0, 1], [0, 0], False),  # cos x, not 0 at 0
+        ([1, 1], [0, 0], False),  # 1 + cos x, at π alone
+        ([2, 1], [0, 0], True),
+        ([1], [0], True),
+        ([1, 1], [0, 1], False),
+        ([2, 1], [0, 1], True),  # √2 < 2
+        ([1, 0, 1], [0, 0, 0], False),  # 2 cos² x
+        ([2, 0, 0], [0, 0, 3], False),  # 2 at 0, π/2, π and 3π/2
+    ],
+)
+def test_a_zero_in_a_period_is_found_or_excluded(p, q, finite):
+    f = Analytic(kind="trigonometric", p=matrix([p]), q=matrix([q]), knot=fmpq(0))
+    assert finitely_many_zeros(f).outcome is (HOLDS if finite else REFUTED)
+    assert vanishes_in_every_period(to_json(f)) is not finite
+    x = np.linspace(0, 2 * np.pi, 100_001)
+    k = np.arange(len(p))[:, None]
+    values = np.array(p) @ np.cos(k * x) + np.array(q) @ np.sin(k * x)
+    assert bool(values.min() > 1e-3 or values.max() < -1e-3) is finite
 
 
 # --- the strategies keep their promises --------------------------------------------------------------

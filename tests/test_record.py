@@ -188,7 +188,7 @@ def test_an_interrupted_run_and_a_lost_worker_are_problems(tmp_path: Path) -> No
 
 def junk() -> Iterator[tuple[str, bytes, str]]:
     run, variant, end = (json.dumps(x.to_json()).encode() for x in (RUN, PRINTED, END))
-    newer = run.replace(b'"schema": 2', b'"schema": 3').replace(b'"profile"', b'"profiles"')
+    newer = run.replace(b'"schema": 3', b'"schema": 4').replace(b'"profile"', b'"profiles"')
     yield "empty", b"", "is empty"
     yield "blank", b"\n \n", "is empty"
     yield "binary", bytes(range(256)), "line 1"
@@ -198,8 +198,8 @@ def junk() -> Iterator[tuple[str, bytes, str]]:
     yield "deep", b"[" * 100_000, "line 1"
     yield "utf-16", run.decode().encode("utf-16"), "line 1"
     yield "long number", b'{"kind": "run", "schema": ' + b"1" * 5000 + b"}", "line 1"
-    yield "newer", newer + b"\n", "was written by schema 3; this version reads up to 2: upgrade."
-    yield "schema a word", run.replace(b'"schema": 2', b'"schema": "2"'), "schema"
+    yield "newer", newer + b"\n", "was written by schema 4; this version reads up to 3: upgrade."
+    yield "schema a word", run.replace(b'"schema": 3', b'"schema": "3"'), "schema"
     yield "no run", variant + b"\n" + run + b"\n", "line 1"
     yield "two runs", run + b"\n" + run + b"\n" + end + b"\n", "line 2: a second run"
     yield "torn middle", run + b"\n" + variant[:40] + b"\n" + end + b"\n", "line 2"

@@ -48,7 +48,7 @@ from verify.oracles.separability import (
     signs_cannot_mix,
     slopes_vanish,
 )
-from verify.rechecks_nh17 import classifier_gradient, one_sided, theorem_5_3_fails
+from verify.rechecks.nh17_separability import classifier_gradient, one_sided, theorem_5_3_fails
 from verify.test_nh17_separability import (
     everywhere,
     is_critical,

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.activations import ACTIVATIONS
-from strategies.feedforward import apply, computation, inputs, network, run_arrays, weight
+from strategies.feedforward import Network, apply, computation, inputs, network, run_arrays, weight
 from strategies.instance import from_json, to_json
+from strategies.losses import squared
 from strategies.matrices import as_floats, hstack, matrices, zeros
 from strategies.numbers import integers
 from strategies.traps import (
@@ -33,6 +34,7 @@ from strategies.traps import (
     units_of_slope,
     wide_problems,
 )
+from verify.claim import HOLDS, INCONCLUSIVE
 from verify.oracles.convex_traps import (
     attains_zero,
     convex_order,
@@ -48,6 +50,8 @@ from verify.oracles.convex_traps import (
 from verify.oracles.feedforward import gradient, is_lower, loss
 from verify.oracles.landscape import RADII
 from verify.oracles.one_unit import find_suboptimal_minimum, reaches_any_unit
+from verify.rechecks.nh17_traps import gori_tesi_fails
+from verify.test_nh17_traps import gori_tesi
 
 cases = partial(settings, database=None, deadline=None, derandomize=True)
 ALL_TRAPS = flat_points(activations=PAPER + DECREASING, hidden=(1, 3), spare=(0, 1), mixed=True)
@@ -246,6 +250,21 @@ def test_convex_order_sees_barycentres_and_their_differences():
     assert convex_order(x, fmpq_mat(4, 1, [-1, -1, -1, 3])) == -1
     square = fmpq_mat(4, 2, [-1, -1, -1, 1, 1, -1, 1, 1])
     assert convex_order(square, fmpq_mat(4, 1, [1, -1, -1, 1])) == 0
+
+
+def test_a_critical_point_may_be_a_global_minimum_above_zero():
+    """One sigmoid, Δ_1 ≠ 0 < Φ(θ): no θ' is known to be lower, so that nothing is refuted."""
+    unit = deep((1, 1), "sigmoid")
+    net = Network(
+        computation=unit, theta=fmpq_mat(2, 1, [1, 1]), X=fmpq_mat(3, 1, [-1, 0, -2]),
+        Y=fmpq_mat(3, 1, [fmpq(3, 4), fmpq(101, 192), fmpq(37, 192)]), loss=squared,
+        weights=fmpq_mat(1, 3, [1, 1, 1]),
+    )  # fmt: skip
+    assert is_critical(net)
+    assert exact_loss(net) == fmpq(209, 2048)
+    assert gori_tesi(net, second=False).outcome is INCONCLUSIVE
+    assert gori_tesi(net).outcome is HOLDS
+    assert not gori_tesi_fails(to_json(net), silent=False)
 
 
 # --- zero loss, and two outputs through one unit -------------------------------------------------------

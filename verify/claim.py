@@ -86,7 +86,8 @@ Number = int | Fraction | fmpq | arb
 class Verdict:
     """The decision on one instance: ``margin`` is the distance from the boundary in the claim's own units.
 
-    ``values`` are the quantities that were compared, by name; ``why`` says in words what decides.
+    ``values`` are the quantities that were compared, by name; ``why`` says in words what decides; ``needs``
+    is what the conclusion asks of the values, as "L <= L*".
     """
 
     outcome: Outcome
@@ -94,6 +95,7 @@ class Verdict:
     margin: Number | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
+    needs: str = ""
 
 
 def decide(
@@ -166,9 +168,8 @@ def decide_equal(
     for low, high in ((b, c), (d, a)):
         gap = _difference(high, low)
         if gap > 0:
-            return Verdict(
-                REFUTED, rung, gap, values, why or f"{named[0]} and {named[1]} differ by {_number(gap)}."
-            )
+            why = why or f"{named[0]} and {named[1]} differ by {_number(gap)}."
+            return Verdict(REFUTED, rung, gap, values, why, f"{named[0]} = {named[1]}")
     if rung is Rung.EXACT and a == b and c == d:
         return Verdict(HOLDS, rung, fmpq(0), values, why)
     width = arb.max(arb(b), arb(d)) - arb.min(arb(a), arb(c))
@@ -190,9 +191,8 @@ def decide_at_most(
     values, rung = {named[0]: left, named[1]: right}, _rung(a, b, c, d)
     slack, excess = _difference(c, b), _difference(a, d)
     if excess > 0:
-        return Verdict(
-            REFUTED, rung, excess, values, why or f"{named[0]} exceeds {named[1]} by {_number(excess)}."
-        )
+        why = why or f"{named[0]} exceeds {named[1]} by {_number(excess)}."
+        return Verdict(REFUTED, rung, excess, values, why, f"{named[0]} <= {named[1]}")
     if slack >= 0:
         return Verdict(HOLDS, rung, slack, values, why)
     close = decide_equal(left, right, named=named, why=why)
@@ -207,7 +207,8 @@ def decide_less(left: Any, right: Any, *, named: Sequence[str] = ("left", "right
     if slack > 0:
         return Verdict(HOLDS, rung, slack, values, why)
     if excess > 0 or (rung is Rung.EXACT and excess >= 0):
-        return Verdict(REFUTED, rung, excess, values, why or f"{named[0]} is not below {named[1]}.")
+        why = why or f"{named[0]} is not below {named[1]}."
+        return Verdict(REFUTED, rung, excess, values, why, f"{named[0]} < {named[1]}")
     return Verdict(INCONCLUSIVE, rung, None, values, "the enclosures overlap")
 
 

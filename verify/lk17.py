@@ -121,11 +121,24 @@ anything = deep_linear_problems(widths(2, 5), inputs="full") | deep_linear_probl
 shallow_or_not = {"H > 1": "H > 1", "X": "X \\ne 0"}
 
 
-def unique_kept_values(p):
-    """The d_p-th and the next eigenvalue of Ŷ Ŷᵀ differ: exactly then the minimiser is unique."""
-    values = eigenvalues(fitted_gram(p.X, p.Y))
-    k = p.least_width
+def kept_exceeds_the_rest(p):
+    """The d_p-th eigenvalue of Ŷ Ŷᵀ is above the next one (d_p < d_H): false also where both are 0."""
+    values, k = eigenvalues(fitted_gram(p.X, p.Y)), p.least_width
     return decide(is_above(values[k - 1], values[k]), why="The next singular value is the same.")
+
+
+def minimiser_is_unique(p):
+    """(2) has one minimiser, for X of full row rank and d_p < d_H.
+
+    It has more iff the d_p-th eigenvalue of Ŷ Ŷᵀ is positive and equals the next one. If rank Ŷ < d_p both
+    are 0, and every minimiser has R X = Ŷ.
+    """
+    gram, k = fitted_gram(p.X, p.Y), p.least_width
+    values = eigenvalues(gram)
+    return decide(
+        gram.rank() < k or is_above(values[k - 1], values[k]),
+        why="The next singular value is the same, and positive: either direction may be kept.",
+    )
 
 
 def is_least(p):

@@ -1,5 +1,7 @@
 """Kawaguchi & Bengio (2019), Appendix C: the assumption on the output dimension."""
 
+from functools import partial
+
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
@@ -27,7 +29,17 @@ from verify import (
 from verify.oracles.exact import independent_columns
 from verify.oracles.landscape import at_local_minimum, basis_infimum, loss
 from verify.papers import KB19
-from verify.rechecks_kb19 import image_is_contained, weighted_loss_is_worse
+from verify.rechecks.kb19_appendix_c import (
+    image_is_contained,
+    is_no_product,
+    is_not_in_the_image,
+    minimum_is_better_than_on_x,
+    minimum_is_not_optimal,
+    minimum_is_optimal,
+    minimum_is_worse_than_on_x,
+    product_has_another_rank,
+    stays_off_the_image,
+)
 
 EPSILON = fmpq(1, 2**40)
 
@@ -96,7 +108,13 @@ def near_the_image(model: LinearModel) -> Verdict:
     examples=80,
     conclude=near_the_image,
 )
-@drop("d_y <= d_x", REFUTED, linear_models(too_few_inputs), conclude=near_the_image)
+@drop(
+    "d_y <= d_x",
+    REFUTED,
+    linear_models(too_few_inputs),
+    conclude=near_the_image,
+    recheck=stays_off_the_image,
+)
 @mutant(
     "the image is everything",
     linear_models(enough_inputs),
@@ -104,11 +122,13 @@ def near_the_image(model: LinearModel) -> Verdict:
         hstack(m.R1, m.R2).rank() == m.R1.rank(),
         why="col R2 is not inside col R1, so (R1, R2) is no (W, W V).",
     ),
+    recheck=is_not_in_the_image,
 )
 @mutant(
     "d_y <= d_z suffices",
     linear_models(too_few_inputs),
     conclude=lambda m: near_the_image(m) if m.R1.nrows() <= m.R2.ncols() else vacuous("d_y > d_z"),
+    recheck=partial(stays_off_the_image, needs="d_y <= d_z"),
 )
 def test_image_leaves_the_linear_models(model: LinearModel) -> Verdict:
     """Some (W, W V), with W = R₁ and V of matching shape, is not a pair (R₁, R₂) of linear-model coefficients."""
@@ -146,13 +166,20 @@ def attains(net: ResNet) -> Verdict:
     needs=5,
     note="true, but only through d_y > d_x",
 )
-@drop("d_y <= d_x", REFUTED, planted_critical_points(squared, scale=(-4, 0), **wide), conclude=attains)
+@drop(
+    "d_y <= d_x",
+    REFUTED,
+    planted_critical_points(squared, scale=(-4, 0), **wide),
+    conclude=attains,
+    recheck=minimum_is_not_optimal,
+)
 @mutant(
     "Theorem 1 fails for d_y <= d_x and d_z < d_y",
     planted_minima(squared, **narrow),
     conclude=lambda net: decide(
         loss(net) != basis_infimum(net).upper, why="Theorem 1 holds at this local minimum with d_z < d_y."
     ),
+    recheck=minimum_is_optimal,
 )
 @mutant(
     "min(d_y, d_x) <= d_z suffices",
@@ -160,6 +187,7 @@ def attains(net: ResNet) -> Verdict:
         squared, scale=(-4, 0), d_y=2, extra_inputs=-1, extra_residuals=0, rank="full", determined=True
     ),
     conclude=attains,
+    recheck=partial(minimum_is_not_optimal, narrowest=True),
 )
 def test_theorem_1_needs_enough_inputs(net: ResNet) -> Verdict:
     """Certified strict local minima with min(d_y, d_x) > d_z have L > L*_{x,z}."""
@@ -176,12 +204,11 @@ def test_theorem_1_needs_enough_inputs(net: ResNet) -> Verdict:
     paper=KB19,
     where="Appendix C, last sentence",
     says=r"\text{without A1 the issue may be avoided by focusing on } L^*_{\{x\}}:\ L \le L^*_{\{x\}}",
-    assumes={"squared loss": r"\ell(h,y) = \lVert h-y \rVert^2"},
 )
 @printed(
     REFUTED,
     planted_through_one_unit(label_weighted_squared),
-    recheck=weighted_loss_is_worse,
+    recheck=minimum_is_worse_than_on_x,
     examples=1500,
     note="for general convex differentiable losses; the squared loss is fine",
 )
@@ -190,13 +217,19 @@ def test_theorem_1_needs_enough_inputs(net: ResNet) -> Verdict:
     planted_critical_points(squared, scale=(-4, 0), **wide),
     examples=80,
 )
-@mutant("L = L*_{x,z}", planted_critical_points(squared, scale=(-4, 0), **wide), conclude=attains)
+@mutant(
+    "L = L*_{x,z}",
+    planted_critical_points(squared, scale=(-4, 0), **wide),
+    conclude=attains,
+    recheck=minimum_is_not_optimal,
+)
 @mutant(
     "L >= L*_x",
     planted_critical_points(squared, scale=(-4, 0), **wide),
     conclude=lambda net: at_local_minimum(
         net, decide_at_most(basis_infimum(net, "x"), loss(net), named=("L*_x", "L"))
     ),
+    recheck=minimum_is_better_than_on_x,
     examples=200,
 )
 def test_linear_models_on_x_bound_local_minima(net: ResNet) -> Verdict:
@@ -282,12 +315,19 @@ def is_reached(target: Target, narrowest=min) -> Verdict:
         t.M.rank() <= min(t.net.widths[1:-1]),
         why="M has larger rank than the narrowest layer: not a product.",
     ),
+    recheck=is_no_product,
 )
-@mutant("max for min", targets(), conclude=lambda t: is_reached(t, narrowest=max))
+@mutant(
+    "max for min",
+    targets(),
+    conclude=lambda t: is_reached(t, narrowest=max),
+    recheck=partial(is_no_product, within_widest=True),
+)
 @mutant(
     "rank exactly min d_l",
     targets(),
     conclude=lambda t: decide(t.net.product.rank() == min(*t.net.widths), why="A product of smaller rank."),
+    recheck=product_has_another_rank,
 )
 def test_deep_linear_maps_are_rank_constrained(target: Target) -> Verdict:
     """Products of factors are exactly the matrices of rank at most the narrowest width."""

@@ -53,6 +53,16 @@ from verify.oracles.landscape import (
     shifted,
 )
 from verify.papers import KB19
+from verify.rechecks.kb19_assumptions import (
+    is_lower_across_the_jump,
+    is_no_convex_smooth_loss,
+    is_not_the_least_value,
+    linear_model_is_lower,
+    lower_point_is_near,
+    optimum_is_not_attained,
+    several_outputs_meet_a1,
+    slope_has_a_corner,
+)
 
 
 @instance
@@ -111,9 +121,9 @@ def is_twice_differentiable(pair: LossPair) -> Verdict:
     says=r"\text{squared, cross-entropy, logistic and smoothed hinge losses are convex and differentiable}",
 )
 @printed(HOLDS, loss_pairs(squared, cross_entropy, logistic, smoothed_hinge), examples=100)
-@mutant("the hinge, too", loss_pairs(hinge))
-@mutant("the absolute loss, too", loss_pairs(absolute))
-@mutant("the double well, too", loss_pairs(tilted_double_well))
+@mutant("the hinge, too", loss_pairs(hinge), recheck=is_no_convex_smooth_loss)
+@mutant("the absolute loss, too", loss_pairs(absolute), recheck=is_no_convex_smooth_loss)
+@mutant("the double well, too", loss_pairs(tilted_double_well), recheck=is_no_convex_smooth_loss)
 def test_common_losses_satisfy_a2(pair: LossPair) -> Verdict:
     """The losses the paper lists are convex and differentiable."""
     return is_convex_and_differentiable(pair)
@@ -127,12 +137,18 @@ def test_common_losses_satisfy_a2(pair: LossPair) -> Verdict:
     assumes={"PA2": r"\ell(\cdot,y) \text{ convex and twice differentiable}"},
 )
 @printed(HOLDS, loss_pairs(squared, cross_entropy, logistic), examples=60)
-@drop("PA2", REFUTED, loss_pairs(tilted_double_well, absolute))
-@mutant("conversely, A2 implies PA2", loss_pairs(huber, smoothed_hinge), conclude=is_twice_differentiable)
+@drop("PA2", REFUTED, loss_pairs(tilted_double_well, absolute), recheck=is_no_convex_smooth_loss)
+@mutant(
+    "conversely, A2 implies PA2",
+    loss_pairs(huber, smoothed_hinge),
+    conclude=is_twice_differentiable,
+    recheck=slope_has_a_corner,
+)
 @mutant(
     "A1 implies d_y = 1",
     resnets(),
     conclude=lambda net: decide(net.W.nrows() == 1, why="d_y <= min(d_x, d_z) and d_y > 1."),
+    recheck=several_outputs_meet_a1,
 )
 def test_assumptions_are_weaker_than_shamirs(pair: LossPair) -> Verdict:
     """A twice differentiable convex loss satisfies A2 (and d_y = 1 <= min(d_x, d_z) satisfies A1)."""
@@ -172,6 +188,7 @@ def jumps(draw: st.DrawFn) -> Jump:
         named=("L", "L across the jump of z"),
         why="L is lower on the other side of the jump: no local minimum in θ.",
     ),
+    recheck=is_lower_across_the_jump,
     examples=300,
 )
 @mutant(
@@ -183,11 +200,13 @@ def jumps(draw: st.DrawFn) -> Jump:
             loss(net), loss_of_fit(net, shifted(net.Y, 2)), named=("L", "loss of a linear model on [x, z]")
         ),
     ),
+    recheck=linear_model_is_lower,
 )
 @mutant(
     "a global minimum",
     planted_minima(tilted_double_well),
     conclude=lambda net: decide_equal(loss(net), fmpq(-32) * net.W.nrows(), named=("L", "inf l")),
+    recheck=is_not_the_least_value,
 )
 def test_wells_of_the_loss_are_local_minima(net: ResNet) -> Verdict:
     """Sitting in a suboptimal well of the loss at every sample is a suboptimal local minimum of L."""
@@ -228,11 +247,13 @@ def unattained(draw: st.DrawFn) -> ResNet:
     conclude=lambda net: decide(
         find_descent(net, fmpq(1, 2**30)) is None, why="A lower point lies within 2^-30."
     ),
+    recheck=lower_point_is_near,
 )
 @mutant(
     "L* is attained there",
     unattained(),
     conclude=lambda net: decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")),
+    recheck=optimum_is_not_attained,
 )
 def test_unattained_optima_have_no_local_minimum(net: ResNet) -> Verdict:
     """If the best linear model is (0, r), the only critical point is a saddle and L* is approached at infinity.

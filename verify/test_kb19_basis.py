@@ -1,5 +1,7 @@
 """Kawaguchi & Bengio (2019), Section 2.1: fixed bases, biases and chains of blocks."""
 
+from functools import partial
+
 from flint import fmpq, fmpq_mat
 
 from strategies.critical import critical_points, planted_critical_points, planted_minima
@@ -39,6 +41,17 @@ from verify.oracles.landscape import (
     vanishes,
 )
 from verify.papers import KB19
+from verify.rechecks.kb19_basis import (
+    bias_coordinate_is_not_constant,
+    chain_of_blocks_is_worse,
+    minimum_is_not_that_without_the_1,
+)
+from verify.rechecks.kb19_theorems import (
+    critical_point_is_not_optimal,
+    minimum_is_not_below,
+    strict_minimum_is_not_optimal,
+    value_is_not_the_least_on,
+)
 
 MINIMUM = r"(W, V, \theta) \text{ is a local minimum of } L"
 
@@ -106,17 +119,20 @@ def chain_at_most_l_x(chain: ChainOfBlocks) -> Verdict:
     chains_of_blocks(),
     conclude=chain_at_most_l_x,
     examples=400,
+    recheck=chain_of_blocks_is_worse,
     note="in a chain of blocks the basis of the last block is trained, and the guarantee against the raw input is lost",
 )
 @mutant(
     "L = L*_x",
     planted_minima(),
     conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=partial(value_is_not_the_least_on, basis="x"),
 )
 @mutant(
     "L < L*_x",
     planted_minima(),
     conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=minimum_is_not_below,
 )
 def test_any_fixed_basis(net: ResNet) -> Verdict:
     """x may be any fixed features of the input: nothing but its values on the data enters."""
@@ -156,6 +172,7 @@ def test_any_fixed_basis(net: ResNet) -> Verdict:
         determined=True,
     ),
     examples=200,
+    recheck=strict_minimum_is_not_optimal,
     note="allowed by A1 for the augmented dimensions",
 )
 @drop(
@@ -165,6 +182,7 @@ def test_any_fixed_basis(net: ResNet) -> Verdict:
     conclude=lambda net: at_critical_point(
         net, decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}"))
     ),
+    recheck=critical_point_is_not_optimal,
 )
 @mutant(
     "without the 1 in the basis",
@@ -178,6 +196,7 @@ def test_any_fixed_basis(net: ResNet) -> Verdict:
         ),
         named=("L", "L*_{x orig}"),
     ),
+    recheck=minimum_is_not_that_without_the_1,
 )
 @mutant(
     "the augmented net is the usual one",
@@ -193,6 +212,7 @@ def test_any_fixed_basis(net: ResNet) -> Verdict:
         ),
         why="The bias coordinate is not constant: it receives residuals, too.",
     ),
+    recheck=bias_coordinate_is_not_constant,
 )
 def test_bias_terms(net: ResNet) -> Verdict:
     """The results hold with biases, written as constant coordinates of x and z."""

@@ -1,5 +1,7 @@
 """Kawaguchi & Bengio (2019), Theorem 1 at points that a solver finds: float64, with stated error bounds."""
 
+from functools import partial
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -8,6 +10,7 @@ from strategies.numbers import between, exact
 from verify import HOLDS, REFUTED, Rung, Verdict, claim, decide, drop, inconclusive, mutant, printed, vacuous
 from verify.oracles.floating import Minima, find_minima
 from verify.papers import KB19
+from verify.rechecks.kb19_found import minimum_breaks_the_bound, start_is_not_optimal
 
 
 @instance
@@ -93,18 +96,27 @@ def converged(found: Minima) -> np.ndarray:
     needs=20,
     note="a float point is never a refutation; the excess is beyond its error bound",
 )
-@drop("stationary", REFUTED, descents(), examples=30, conclude=lambda batch: at_random_points(batch))
+@drop(
+    "stationary",
+    REFUTED,
+    descents(),
+    examples=30,
+    conclude=lambda batch: at_random_points(batch),
+    recheck=start_is_not_optimal,
+)
 @mutant(
     "L <= L*_{x,z} / 2",
     descents(),
     examples=30,
     conclude=lambda batch: found_value(batch, lambda f: f.loss - f.optimum / 2),
+    recheck=partial(minimum_breaks_the_bound, bound="L <= L*/2"),
 )
 @mutant(
     "L >= 2 L*_{x,z}",
     descents(),
     examples=30,
     conclude=lambda batch: found_value(batch, lambda f: 2 * f.optimum - f.loss),
+    recheck=partial(minimum_breaks_the_bound, bound="L >= 2 L*"),
 )
 def test_found_points_are_as_good_as_their_gradient_says(batch: Descents) -> Verdict:
     """Where a descent stops, L − L* is at most what convexity allows for the gradient left there."""

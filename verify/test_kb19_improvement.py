@@ -1,5 +1,7 @@
 """Kawaguchi & Bengio (2019), Section 3.2 and Appendix B: what residual representations improve, and Theorem 2's proof."""
 
+from functools import partial
+
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
@@ -27,11 +29,18 @@ from verify import (
 from verify.oracles.exact import least_squares, least_squares_value, projector
 from verify.oracles.landscape import basis_infimum, loss
 from verify.papers import KB19
-from verify.rechecks_kb19 import (
+from verify.rechecks.kb19_improvement import (
+    branch_leaves_the_span,
+    cross_term_is_another,
+    does_not_improve,
     farther_yet_more_different,
-    no_improvement,
-    second_line_shape,
-    value_without_average,
+    gap_is_above,
+    improvement_is_another,
+    improvement_is_not_positive,
+    least_loss_is_another,
+    projector_does_not_split,
+    second_line_fails,
+    span_of_z_is_smaller,
 )
 
 data = resnets(weighted=False)
@@ -82,7 +91,7 @@ def displayed(net: ResNet, middle: fmpq_mat | None = None) -> fmpq:
         "one sample": lambda net: net.X.nrows() == 1,
     },
 )
-@drop("B2", REFUTED, resnets(), examples=300)
+@drop("B2", REFUTED, resnets(), recheck=improvement_is_another, examples=300)
 @mutant(
     "P[Z] for P[P_N[X] Z]",
     data,
@@ -91,6 +100,7 @@ def displayed(net: ResNet, middle: fmpq_mat | None = None) -> fmpq:
         square(projector(net.Z) * net.Y) / net.X.nrows(),
         named=("L*_x - L*_{x,z}", "|P[Z]Y|^2/m"),
     ),
+    recheck=partial(improvement_is_another, onto="Z"),
 )
 @mutant(
     "no 1/m",
@@ -98,11 +108,13 @@ def displayed(net: ResNet, middle: fmpq_mat | None = None) -> fmpq:
     conclude=lambda net: decide_equal(
         improvement(net), displayed(net) * net.X.nrows(), named=("L*_x - L*_{x,z}", "|P[P_N Z]Y|^2")
     ),
+    recheck=partial(improvement_is_another, averaged=False),
 )
 @mutant(
     "always positive",
     data,
     conclude=lambda net: decide_less(fmpq(0), improvement(net), named=("0", "L*_x - L*_{x,z}")),
+    recheck=improvement_is_not_positive,
 )
 def test_improvement_by_residual_representations(net: ResNet) -> Verdict:
     """The further improvement L*_x − L*_{x,z} is ‖P[P_N[X]Z]Y‖²/m, in both displayed forms, and never negative."""
@@ -121,7 +133,7 @@ def test_improvement_by_residual_representations(net: ResNet) -> Verdict:
     says=r"\text{local minimum values are guaranteed to further improve via residual representations: } L < L^*_{\{x\}}",
 )
 @printed(
-    REFUTED, planted_minima(squared), recheck=no_improvement, note="Remark 3 (ii) has the missing condition"
+    REFUTED, planted_minima(squared), recheck=does_not_improve, note="Remark 3 (ii) has the missing condition"
 )
 @repaired(
     r"L \le L^*_{\{x\}}, \text{ with } < \text{ iff } L^*_{\{x\}} \ne L^*_{\{x,z\}}",
@@ -134,10 +146,15 @@ def test_improvement_by_residual_representations(net: ResNet) -> Verdict:
         else decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
     ),
 )
-@mutant("whenever Z != 0", planted_minima(squared).filter(lambda net: any(net.Z.entries())))
+@mutant(
+    "whenever Z != 0",
+    planted_minima(squared).filter(lambda net: any(net.Z.entries())),
+    recheck=partial(does_not_improve, needs="Z is not zero"),
+)
 @mutant(
     "whenever Z is not in span(X)",
     planted_minima(squared, spare_samples=3).filter(lambda net: net.features.rank() > net.X.rank()),
+    recheck=partial(does_not_improve, needs="Z is not in span(X)"),
     examples=200,
 )
 def test_residual_representations_always_improve(net: ResNet) -> Verdict:
@@ -210,11 +227,13 @@ pairs_of_equal_rank = two_representations().filter(
     "the inequality reversed",
     two_representations(),
     conclude=lambda p: decide_at_most(p.shortfall(p.Z), fmpq(0), named=("gap", "0")),
+    recheck=gap_is_above,
 )
 @mutant(
     "always equal",
     two_representations(),
     conclude=lambda p: decide_equal(p.shortfall(p.Z), fmpq(0), named=("gap", "0")),
+    recheck=gap_is_above,
 )
 def test_different_representations_lose_less(pair: TwoRepresentations) -> Verdict:
     """Of two representations the one that differs more from X has the smaller gap."""
@@ -241,15 +260,17 @@ def test_different_representations_lose_less(pair: TwoRepresentations) -> Verdic
     "no biases",
     REFUTED,
     resnets(branch="affine"),
+    recheck=branch_leaves_the_span,
     note="affine layers add the constant, unless x contains it",
 )
-@drop("linear", REFUTED, resnets(branch="relu"))
+@drop("linear", REFUTED, resnets(branch="relu"), recheck=branch_leaves_the_span)
 @mutant(
     "col Z = col X",
     resnets(branch="linear"),
     conclude=lambda net: decide(net.Z.rank() == net.X.rank(), why="col Z is smaller than col X."),
+    recheck=span_of_z_is_smaller,
 )
-@mutant("step units, too", resnets(branch="step"))
+@mutant("step units, too", resnets(branch="step"), recheck=branch_leaves_the_span)
 def test_linear_branches_do_not_improve(net: ResNet) -> Verdict:
     """With linear residual functions col Z lies in col X and nothing is gained."""
     return all_of(
@@ -286,6 +307,7 @@ def test_linear_branches_do_not_improve(net: ResNet) -> Verdict:
     conclude=lambda net: decide(
         projector(net.features) == projector(net.X) + projector(net.Z), why="The projectors differ."
     ),
+    recheck=partial(projector_does_not_split, second="P[Z]"),
 )
 @mutant(
     "P[X] + P_N[X] P[Z]",
@@ -294,6 +316,7 @@ def test_linear_branches_do_not_improve(net: ResNet) -> Verdict:
         projector(net.features) == projector(net.X) + rest(net.X) * projector(net.Z),
         why="The projectors differ.",
     ),
+    recheck=partial(projector_does_not_split, second="P_N[X] P[Z]"),
 )
 def test_projector_onto_both_features(net: ResNet) -> Verdict:
     """The projector onto [X Z] splits into that onto X and that onto the rest of Z."""
@@ -336,8 +359,18 @@ def fit_and_trace(net: ResNet, factor: int = 2, onto: fmpq_mat | None = None) ->
     says=r"\Phi R = P[\Phi] Y,\quad \mathrm{tr}((P_N[X]Y)^\top P[P_N[X]Z]Y) = \lVert P[P_N[X]Z]Y \rVert_F^2",
 )
 @printed(HOLDS, data, examples=80)
-@mutant("P[Z] for P[P_N[X] Z]", data, conclude=lambda net: fit_and_trace(net, onto=projector(net.Z)))
-@mutant("one cross term", data, conclude=lambda net: fit_and_trace(net, factor=1))
+@mutant(
+    "P[Z] for P[P_N[X] Z]",
+    data,
+    conclude=lambda net: fit_and_trace(net, onto=projector(net.Z)),
+    recheck=partial(cross_term_is_another, on="Z", factor=2),
+)
+@mutant(
+    "one cross term",
+    data,
+    conclude=lambda net: fit_and_trace(net, factor=1),
+    recheck=partial(cross_term_is_another, on="P_N[X] Z", factor=1),
+)
 def test_least_squares_fit_and_cross_term(net: ResNet) -> Verdict:
     """The fitted values are P[Φ] Y, and the cross term of the expansion is ‖P[P_N[X] Z] Y‖²."""
     return fit_and_trace(net)
@@ -350,7 +383,7 @@ def test_least_squares_fit_and_cross_term(net: ResNet) -> Verdict:
     says=r"L^*_{\{x,z\}} = \lVert Y - (P[X] + P[P_N[X]Z])Y \rVert_F^2",
 )
 @printed(
-    REFUTED, data, recheck=value_without_average, note="the factor 1/m is lost in four lines; eq. (6) has it"
+    REFUTED, data, recheck=least_loss_is_another, note="the factor 1/m is lost in four lines; eq. (6) has it"
 )
 @repaired(
     r"L^*_{\{x,z\}} = \tfrac1m \lVert Y - (P[X] + P[P_N[X]Z])Y \rVert_F^2",
@@ -370,6 +403,7 @@ def test_least_squares_fit_and_cross_term(net: ResNet) -> Verdict:
         fitted_residual(net) / (2 * net.X.nrows()),
         named=("L*_{x,z}", "|...|^2 / (2m)"),
     ),
+    recheck=partial(least_loss_is_another, divisor="2m"),
 )
 @mutant(
     "1/m^2",
@@ -379,6 +413,7 @@ def test_least_squares_fit_and_cross_term(net: ResNet) -> Verdict:
         fitted_residual(net) / net.X.nrows() ** 2,
         named=("L*_{x,z}", "|...|^2 / m^2"),
     ),
+    recheck=partial(least_loss_is_another, divisor="m^2"),
 )
 def test_least_loss_is_the_squared_residual(net: ResNet) -> Verdict:
     """L*_{x,z} is the squared norm of what the projectors leave of Y."""
@@ -402,7 +437,7 @@ def fitted_residual(net: ResNet) -> fmpq:
     assumes={"d_y = 1": "d_y = 1"},
 )
 @printed(
-    REFUTED, data, recheck=second_line_shape, note="the second line has no matching shapes unless d_y = 1"
+    REFUTED, data, recheck=second_line_fails, note="the second line has no matching shapes unless d_y = 1"
 )
 @repaired(
     r"\tfrac2m \mathrm{vec}(\Phi R - Y)^\top [I_{d_y} \otimes \Phi] = \tfrac2m \mathrm{vec}(\Phi^\top(\Phi R - Y))^\top",
@@ -417,6 +452,7 @@ def fitted_residual(net: ResNet) -> fmpq:
     "without Phi",
     resnets(weighted=False, d_y=1),
     conclude=lambda net: derivative_lines(net, lambda phi, residual: list(residual.entries())),
+    recheck=partial(second_line_fails, second="vec(r)^T"),
 )
 @mutant(
     "[X X] for [X Z]",
@@ -427,6 +463,7 @@ def fitted_residual(net: ResNet) -> fmpq:
             e for row in (hstack(net.X, net.X).transpose() * residual).transpose().table() for e in row
         ],
     ),
+    recheck=partial(second_line_fails, second="vec([X X]^T r)^T"),
 )
 def test_derivative_of_the_linear_model_loss(net: ResNet) -> Verdict:
     """The displayed second line of the derivative equals the first."""

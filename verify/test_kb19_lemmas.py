@@ -1,6 +1,7 @@
 """Kawaguchi & Bengio (2019), Section 4 and Appendix A: Lemmas 1 and 2 and what their proofs display."""
 
 from dataclasses import replace
+from functools import partial
 
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
@@ -45,11 +46,26 @@ from verify.oracles.landscape import (
     vanishes,
 )
 from verify.papers import KB19
-from verify.rechecks_kb19 import (
+from verify.rechecks.kb19_lemmas import (
+    better_model_exists,
+    critical_point_misses_the_optimum,
+    critical_point_with_moments,
     first_display_fails,
+    is_no_coefficient,
+    is_not_the_least_on_x,
+    lemma_1_fails,
     lemma_2_fails,
+    lies_above_linear_models_on_x,
+    loss_changes_along_u,
+    moment_is_not_seen,
+    not_zero,
+    other_moment_does_not_vanish,
     second_display_fails,
-    v_is_no_coefficient,
+    stationary_yet_positive,
+    w_does_not_cancel,
+    w_or_h_is_not_zero,
+    x_moment_is_not_zero,
+    z_need_not_have_mean_zero,
 )
 
 MINIMUM = r"(W, V, \theta) \text{ is a local minimum of } L"
@@ -104,6 +120,7 @@ def first_order_part(move: Move, in_w, in_v) -> Verdict:
     conclude=lambda m: first_order_part(
         m, lambda q, eye: kronecker(eye, q.transpose()), lambda z, w: kronecker(z.transpose(), w)
     ),
+    recheck=partial(lemma_1_fails, in_w="I (x) q^T"),
 )
 @mutant(
     "W (x) z^T",
@@ -111,6 +128,7 @@ def first_order_part(move: Move, in_w, in_v) -> Verdict:
     conclude=lambda m: first_order_part(
         m, lambda q, eye: kronecker(q.transpose(), eye), lambda z, w: kronecker(w, z.transpose())
     ),
+    recheck=partial(lemma_1_fails, in_v="W (x) z^T"),
 )
 @mutant(
     "z^T (x) all ones",
@@ -120,6 +138,7 @@ def first_order_part(move: Move, in_w, in_v) -> Verdict:
         lambda q, eye: kronecker(q.transpose(), eye),
         lambda z, w: kronecker(z.transpose(), shifted(w * 0, 1)),
     ),
+    recheck=partial(lemma_1_fails, in_v="z^T (x) all ones"),
 )
 def test_derivatives_of_the_predictor(move: Move) -> Verdict:
     """h is differentiable in (W, V) with the displayed Jacobians, checked as an identity of polynomials."""
@@ -180,13 +199,25 @@ concave_branch = two_atom_critical_points(tilted_double_well, fmpq(-1, 2), fmpq(
     REFUTED,
     critical_points(),
     conclude=lambda net: at_critical_point(net, both_moments_vanish(net)),
+    recheck=critical_point_with_moments,
 )
-@mutant("E[D] = 0", planted_minima(), conclude=moment_vanishes("E[D]", lambda net: net.constant))
-@mutant("E[y D] = 0", planted_minima(), conclude=moment_vanishes("E[yD]", lambda net: net.Y))
+@mutant(
+    "E[D] = 0",
+    planted_minima(),
+    conclude=moment_vanishes("E[D]", lambda net: net.constant),
+    recheck=partial(other_moment_does_not_vanish, of="1"),
+)
+@mutant(
+    "E[y D] = 0",
+    planted_minima(),
+    conclude=moment_vanishes("E[yD]", lambda net: net.Y),
+    recheck=partial(other_moment_does_not_vanish, of="Y"),
+)
 @mutant(
     "critical points of non-convex losses",
     concave_branch,
     conclude=lambda net: at_critical_point(net, both_moments_vanish(net)),
+    recheck=critical_point_with_moments,
 )
 def test_necessary_condition_of_a_local_minimum(net: ResNet) -> Verdict:
     """At a local minimum the loss' slopes are uncorrelated with x and with z."""
@@ -233,17 +264,20 @@ deficient_minima = moves(planted_minima(rank="deficient"))
     REFUTED,
     moves(planted_minima(rank="full")),
     conclude=lambda m: along_null_direction(m, u=independent_columns(m.net.W.transpose())),
+    recheck=partial(loss_changes_along_u, u="row of W"),
 )
 @mutant(
     "u in Null(W^T)",
     moves(planted_minima(rank="deficient", extra_inputs=0)),
     conclude=lambda m: along_null_direction(m, u=null_space(m.net.W.transpose())),
+    recheck=partial(loss_changes_along_u, u="null vector of W^T"),
     examples=200,
 )
 @mutant(
     "W + 1 u^T for V + u v^T",
     deficient_minima,
     conclude=lambda m: along_null_direction(m, u=null_space(m.net.W), in_v=False),
+    recheck=partial(loss_changes_along_u, u="null vector of W", moves="W"),
 )
 def test_local_minimality_is_inherited_along_null_directions(move: Move) -> Verdict:
     """Moving V by u vᵀ with W u = 0 keeps L, and keeps local minimality (for every v, not only small ones)."""
@@ -296,6 +330,7 @@ some_nets = resnets(branch=None)
     "vec(W^T D^T z) for vec((zDW)^T)",
     some_nets,
     conclude=lambda net: jacobian_identity(net, in_v, lambda net, x, z, d: vec(z * d * net.W) * 2),
+    recheck=partial(first_display_fails, right="2 vec(zDW)"),
 )
 @mutant(
     "D and W exchanged",
@@ -303,6 +338,7 @@ some_nets = resnets(branch=None)
     conclude=lambda net: jacobian_identity(
         net, in_v, lambda net, x, z, d: vec((z * (net.W * d.transpose()).transpose()).transpose())
     ),
+    recheck=partial(first_display_fails, right="vec((z D W^T)^T)"),
 )
 def test_first_display_of_the_proof_of_lemma_2(net: ResNet) -> Verdict:
     """D (zᵀ ⊗ W) is vec(z D W), entry by entry."""
@@ -328,6 +364,7 @@ def test_first_display_of_the_proof_of_lemma_2(net: ResNet) -> Verdict:
     "x for x + V z",
     some_nets,
     conclude=lambda net: jacobian_identity(net, in_w, lambda net, x, z, d: vec((x * d).transpose())),
+    recheck=partial(second_display_fails, right="vec((xD)^T)"),
 )
 @mutant(
     "twice",
@@ -335,6 +372,7 @@ def test_first_display_of_the_proof_of_lemma_2(net: ResNet) -> Verdict:
     conclude=lambda net: jacobian_identity(
         net, in_w, lambda net, x, z, d: vec(((x + net.V * z) * d).transpose()) * 2
     ),
+    recheck=partial(second_display_fails, right="2 vec((qD)^T)"),
 )
 def test_second_display_of_the_proof_of_lemma_2(net: ResNet) -> Verdict:
     """D ((x + V z)ᵀ ⊗ I) is vec((x + V z) D), entry by entry."""
@@ -357,11 +395,12 @@ def cancels_w(net: ResNet) -> Verdict:
     assumes={"rank(W) >= d_y": r"\mathrm{rank}(W) \ge d_y"},
 )
 @printed(HOLDS, critical_points(rank="full"), examples=80)
-@drop("rank(W) >= d_y", REFUTED, critical_points(rank="deficient"))
+@drop("rank(W) >= d_y", REFUTED, critical_points(rank="deficient"), recheck=w_does_not_cancel)
 @mutant(
     "rank(W) >= 1",
     critical_points(squared, d_y=st.integers(2, 3)).filter(lambda net: any(net.W.entries())),
     examples=200,
+    recheck=partial(w_does_not_cancel, least_rank=1),
 )
 @mutant(
     "E[zD] = 0 only if E[z] = 0",
@@ -370,6 +409,7 @@ def cancels_w(net: ResNet) -> Verdict:
         not vanishes(feature_gradient(net).z) or vanishes(net.measure.product(net.constant, net.Z)),
         why="E[zD] = 0 although E[z] is not.",
     ),
+    recheck=z_need_not_have_mean_zero,
 )
 def test_full_rank_w_cancels(net: ResNet) -> Verdict:
     """If W has rank d_y it may be cancelled from E[z D] W = 0."""
@@ -389,16 +429,19 @@ def test_full_rank_w_cancels(net: ResNet) -> Verdict:
     REFUTED,
     critical_points(rank="deficient"),
     conclude=lambda net: moments_seen_along(net, fmpq_mat(net.W.ncols(), 1)),
+    recheck=partial(moment_is_not_seen, u_is_zero=True),
 )
 @mutant(
     "one v is enough",
     critical_points(squared, rank="deficient", extra_residuals=st.integers(1, 2)),
     conclude=lambda net: moments_seen_along(net, unit(net.W.ncols()), directions=1),
+    recheck=moment_is_not_seen,
 )
 @mutant(
     "E[xD] = 0 as well, whatever V",
     planted_critical_points(squared),
     conclude=lambda net: decide(vanishes(feature_gradient(net).x), why="E[xD] is not zero."),
+    recheck=x_moment_is_not_zero,
 )
 def test_all_directions_together_see_the_moment(net: ResNet) -> Verdict:
     """If u vᵀ E[z D] vanishes for every small v, then E[z D] = 0: the unit vectors v alone show it."""
@@ -440,7 +483,7 @@ def no_higher_than_l_x(net: ResNet) -> Verdict:
     },
 )
 @printed(HOLDS, critical_points(rank="full"), examples=80)
-@drop("rank(W) = d_y", REFUTED, critical_points(rank="deficient"))
+@drop("rank(W) = d_y", REFUTED, critical_points(rank="deficient"), recheck=lies_above_linear_models_on_x)
 @drop(
     "A2: convex",
     REFUTED,
@@ -448,16 +491,19 @@ def no_higher_than_l_x(net: ResNet) -> Verdict:
     conclude=lambda net: decide_at_most(
         loss(net), loss_of_fit(net, shifted(net.Y, 2), "x"), named=("L", "loss of a linear model on x")
     ),
+    recheck=partial(better_model_exists, on="x"),
 )
 @mutant(
     "except when W = 0",
     critical_points(squared, d_y=st.integers(2, 3)).filter(lambda net: any(net.W.entries())),
     examples=300,
+    recheck=partial(lies_above_linear_models_on_x, least_rank=1),
 )
 @mutant(
     "L = L*_x",
     critical_points(rank="full"),
     conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=is_not_the_least_on_x,
 )
 def test_bad_critical_points_are_rank_deficient(net: ResNet) -> Verdict:
     """No critical point with W of rank d_y lies above the level of linear models on x."""
@@ -476,18 +522,26 @@ def test_bad_critical_points_are_rank_deficient(net: ResNet) -> Verdict:
     "d_y = 1",
     REFUTED,
     resnets(d_y=2, rank="deficient"),
+    recheck=partial(w_or_h_is_not_zero, d_y=2),
     note="rank(W) < d_y neither implies W = 0 nor h = 0 for several outputs, as the paper says",
 )
-@drop("rank(W) < d_y", REFUTED, resnets(d_y=1, rank="full"))
+@drop(
+    "rank(W) < d_y",
+    REFUTED,
+    resnets(d_y=1, rank="full"),
+    recheck=partial(w_or_h_is_not_zero, d_y=1),
+)
 @mutant(
     "V = 0",
     resnets(d_y=1, rank="deficient"),
     conclude=lambda net: decide(vanishes(net.V), why="V is not zero."),
+    recheck=partial(not_zero, which="V"),
 )
 @mutant(
     "y = 0",
     resnets(d_y=1, rank="deficient"),
     conclude=lambda net: decide(vanishes(net.Y), why="y is not zero."),
+    recheck=partial(not_zero, which="Y"),
 )
 def test_rank_deficient_w_with_one_output_is_zero(net: ResNet) -> Verdict:
     """With one output a rank-deficient W is zero, and so is the network."""
@@ -516,7 +570,7 @@ def linear_coefficients(net: ResNet, second: fmpq_mat) -> Verdict:
     says=r"\{(W,V)\} \subseteq \{(R^{(1)}, R^{(2)}): R^{(1)} \in \mathbb{R}^{d_y \times d_x},\ R^{(2)} \in \mathbb{R}^{d_x \times d_z}\}",
 )
 @printed(
-    REFUTED, resnets(), recheck=v_is_no_coefficient, note="R2 must be d_y x d_z, and the pair is (W, W V)"
+    REFUTED, resnets(), recheck=is_no_coefficient, note="R2 must be d_y x d_z, and the pair is (W, W V)"
 )
 @repaired(
     r"\{(W, WV)\} \subseteq \{(R^{(1)}, R^{(2)}): R^{(2)} \in \mathbb{R}^{d_y \times d_z}\}",
@@ -524,8 +578,18 @@ def linear_coefficients(net: ResNet, second: fmpq_mat) -> Verdict:
     examples=60,
     conclude=lambda net: linear_coefficients(net, net.W * net.V),
 )
-@mutant("(W, -WV)", resnets(), conclude=lambda net: linear_coefficients(net, net.W * net.V * fmpq(-1)))
-@mutant("(W, 0)", resnets(), conclude=lambda net: linear_coefficients(net, net.W * net.V * fmpq(0)))
+@mutant(
+    "(W, -WV)",
+    resnets(),
+    conclude=lambda net: linear_coefficients(net, net.W * net.V * fmpq(-1)),
+    recheck=partial(is_no_coefficient, factor=-1),
+)
+@mutant(
+    "(W, 0)",
+    resnets(),
+    conclude=lambda net: linear_coefficients(net, net.W * net.V * fmpq(0)),
+    recheck=partial(is_no_coefficient, factor=0),
+)
 def test_network_weights_are_coefficients_of_a_linear_model(net: ResNet) -> Verdict:
     """(W, V) itself is a pair of coefficients of a linear model on [x, z] that computes h."""
     return linear_coefficients(net, net.V)
@@ -546,20 +610,26 @@ def test_network_weights_are_coefficients_of_a_linear_model(net: ResNet) -> Verd
     conclude=lambda net: decide_at_most(
         loss(net), loss_of_fit(net, shifted(net.Y, 2)), named=("L", "loss of a linear model on [x, z]")
     ),
+    recheck=partial(better_model_exists, on="xz"),
 )
 @drop(
     "stationary",
     REFUTED,
     critical_points(),
     conclude=lambda net: decide_equal(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")),
+    recheck=critical_point_misses_the_optimum,
 )
 @mutant(
     "L = L*_x",
     planted_minima(),
     conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=is_not_the_least_on_x,
 )
 @mutant(
-    "L = 0", planted_minima(squared), conclude=lambda net: decide_equal(loss(net), fmpq(0), named=("L", "0"))
+    "L = 0",
+    planted_minima(squared),
+    conclude=lambda net: decide_equal(loss(net), fmpq(0), named=("L", "0")),
+    recheck=stationary_yet_positive,
 )
 def test_stationary_linear_models_are_optimal(net: ResNet) -> Verdict:
     """The linear model of the network is optimal as soon as it is stationary, because its loss is convex."""

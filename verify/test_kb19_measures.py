@@ -1,6 +1,7 @@
 """Kawaguchi & Bengio (2019), Section 2.2: the measure, eq. (3), and convexity."""
 
 from dataclasses import replace
+from functools import partial
 
 from flint import arb, fmpq, fmpq_mat
 from hypothesis import strategies as st
@@ -48,7 +49,20 @@ from verify.oracles.landscape import (
     vanishes,
 )
 from verify.papers import KB19
-from verify.rechecks_kb19 import heavy_tail_breaks_eq_3, infinite_baseline
+from verify.rechecks.kb19_measures import (
+    baseline_exists,
+    derivative_is_another,
+    has_too_few_negative_eigenvalues,
+    heavy_tail_breaks_eq_3,
+    infinite_baseline,
+    is_not_convex,
+    is_not_optimal,
+    is_not_the_least_on_polynomials,
+    is_not_the_mean_of_coefficients,
+    minimum_at_zero_weight_is_bad,
+    shallow_point_is_lower,
+    zero_weight_is_not_optimal,
+)
 
 MINIMUM = r"(W, V, \theta) \text{ is a local minimum of } L"
 
@@ -92,13 +106,25 @@ def eq_3_at_zero_weight(tail: HeavyTail) -> Verdict:
     assumes={"empirical": r"\mu = \tfrac1m \sum_i \delta_{(x_i, y_i)}"},
 )
 @printed(HOLDS, moves(resnets()), examples=60)
-@drop("empirical", REFUTED, heavy_tails(), conclude=eq_3_at_zero_weight)
+@drop(
+    "empirical",
+    REFUTED,
+    heavy_tails(),
+    conclude=eq_3_at_zero_weight,
+    recheck=heavy_tail_breaks_eq_3,
+)
 @mutant(
     "half the derivative",
     moves(resnets()),
     conclude=lambda move: derivative_is_mean_derivative(move, factor=2),
+    recheck=partial(derivative_is_another, factor=2),
 )
-@mutant("in W only", moves(resnets()), conclude=lambda move: derivative_is_mean_derivative(move, with_v=0))
+@mutant(
+    "in W only",
+    moves(resnets()),
+    conclude=lambda move: derivative_is_mean_derivative(move, with_v=0),
+    recheck=partial(derivative_is_another, with_v=False),
+)
 def test_empirical_measures_satisfy_eq_3(move: Move) -> Verdict:
     """With finitely many samples the derivative of L is the mean of the derivatives."""
     return derivative_is_mean_derivative(move)
@@ -121,7 +147,7 @@ def test_empirical_measures_satisfy_eq_3(move: Move) -> Verdict:
     heavy_tails(finite_variance=True),
     examples=60,
 )
-@mutant("E|z| < oo is enough", heavy_tails(finite_variance=False))
+@mutant("E|z| < oo is enough", heavy_tails(finite_variance=False), recheck=heavy_tail_breaks_eq_3)
 @mutant(
     "L is finite near every local minimum",
     heavy_tails(),
@@ -129,6 +155,7 @@ def test_empirical_measures_satisfy_eq_3(move: Move) -> Verdict:
         not (t.second_moment is None and t.v),
         why="L is infinite at points arbitrarily near the local minimum (0, v).",
     ),
+    recheck=heavy_tail_breaks_eq_3,
 )
 def test_bounded_derivatives_give_eq_3(tail: HeavyTail) -> Verdict:
     """If the derivatives of the loss are bounded near a local minimum then (3) holds there."""
@@ -143,7 +170,12 @@ def test_bounded_derivatives_give_eq_3(tail: HeavyTail) -> Verdict:
     assumes={"eq. (3)": r"\partial_{(W,V)} L = \mathbb{E}[\partial_{(W,V)} \ell]", "local minimum": MINIMUM},
 )
 @printed(HOLDS, heavy_tails(finite_variance=True), examples=80, needs=15)
-@drop("eq. (3)", REFUTED, heavy_tails(finite_variance=False))
+@drop(
+    "eq. (3)",
+    REFUTED,
+    heavy_tails(finite_variance=False),
+    recheck=minimum_at_zero_weight_is_bad,
+)
 @mutant(
     "L <= L*_x without eq. (3)",
     heavy_tails(),
@@ -152,11 +184,13 @@ def test_bounded_derivatives_give_eq_3(tail: HeavyTail) -> Verdict:
         if t.second_moment is None and t.v
         else vacuous("(3) holds here")
     ),
+    recheck=minimum_at_zero_weight_is_bad,
 )
 @mutant(
     "every point with w = 0",
     heavy_tails(finite_variance=True),
     conclude=lambda t: decide_equal(t.y * t.y, fmpq(0) if t.x else t.y * t.y, named=("L(0, v)", "L*_{x,z}")),
+    recheck=zero_weight_is_not_optimal,
 )
 def test_interchange_of_derivative_and_mean_is_needed(tail: HeavyTail) -> Verdict:
     """At local minima (0, v) of heavy-tailed scalar problems L is the least loss of linear models on (x, z)."""
@@ -245,11 +279,13 @@ def least_at_one_a(problem: LaplaceProblem) -> Verdict:
         if p.loss(fmpq(1), fmpq(0)) is None
         else decide_at_most(p.loss(fmpq(1), fmpq(0)), p.loss(fmpq(1), p.a), named=("L(1, 0)", "L(1, a)"))
     ),
+    recheck=shallow_point_is_lower,
 )
 @mutant(
     "L*_x is never finite",
     laplace_problems,
     conclude=lambda p: decide(p.loss(fmpq(1), fmpq(0)) is None, why="L*_x is finite.", values={"a": p.a}),
+    recheck=baseline_exists,
 )
 def test_eq_5_is_defined(problem: LaplaceProblem) -> Verdict:
     """Eq. (5) makes sense at the global minimum (1, a): L*_x is finite."""
@@ -289,6 +325,7 @@ def planted_under_uniform_inputs(draw: st.DrawFn) -> ResNet:
     conclude=lambda net: decide_equal(
         loss(net), least_squares_value(net.features, net.Y, net.measure), named=("L", "L*_{x,z}")
     ),
+    recheck=is_not_optimal,
 )
 @mutant(
     "L = L*_x",
@@ -296,6 +333,7 @@ def planted_under_uniform_inputs(draw: st.DrawFn) -> ResNet:
     conclude=lambda net: decide_equal(
         loss(net), least_squares_value(net.X, net.Y, net.measure), named=("L", "L*_x")
     ),
+    recheck=is_not_the_least_on_polynomials,
 )
 @mutant(
     "the empirical value",
@@ -305,6 +343,7 @@ def planted_under_uniform_inputs(draw: st.DrawFn) -> ResNet:
         loss(replace(net, measure=Atoms.uniform(net.X.nrows()))),
         named=("L", "L under the empirical measure of the coefficients"),
     ),
+    recheck=is_not_the_mean_of_coefficients,
 )
 def test_continuous_measures(net: ResNet) -> Verdict:
     """Under a continuous measure, too, L = L*_{x,z} at a local minimum (exact moments of polynomials)."""
@@ -329,13 +368,22 @@ def test_continuous_measures(net: ResNet) -> Verdict:
     REFUTED,
     resnets(rank="deficient", d_y=1),
     conclude=lambda net: has_negative_curvature(net),
+    recheck=has_too_few_negative_eigenvalues,
     note="with z = 0 L is convex in W",
 )
-@drop("W = 0", REFUTED, planted_minima(squared), conclude=lambda net: has_negative_curvature(net))
+@drop(
+    "W = 0",
+    REFUTED,
+    resnets(d_y=1, rank="full", extra_inputs=0, branch=None, determined=True),
+    examples=200,
+    recheck=partial(has_too_few_negative_eigenvalues, away_from_zero=True),
+    note="W != 0: E[zD] need not outweigh the curvature that W brings; x = z = w = 1, v = 0, y = 2: Hessian 2 I",
+)
 @mutant(
     "L is convex in (W, V)",
     resnets(),
     conclude=lambda net: decide(inertia(hessian(net))[2] == 0, why="The Hessian has a negative eigenvalue."),
+    recheck=is_not_convex,
 )
 @mutant(
     "two negative eigenvalues",
@@ -343,6 +391,7 @@ def test_continuous_measures(net: ResNet) -> Verdict:
     conclude=lambda net: decide(
         inertia(hessian(net))[2] >= 2, why="The Hessian has fewer than two negative eigenvalues."
     ),
+    recheck=partial(has_too_few_negative_eigenvalues, least=2),
 )
 def test_loss_is_not_convex_in_w_and_v(net: ResNet) -> Verdict:
     """Where W = 0 and E[z D] ≠ 0 the Hessian of L in (W, V) has a negative eigenvalue."""

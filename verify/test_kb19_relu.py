@@ -35,6 +35,15 @@ from verify.oracles.landscape import (
     vanishes,
 )
 from verify.papers import KB19
+from verify.rechecks.kb19_relu import (
+    best_of_its_cell_is_worse,
+    dead_units_are_no_worse,
+    falls_from_the_kink,
+    falls_within_radius_2,
+    falls_within_the_pattern,
+    pattern_changes_at_the_kink,
+    pattern_changes_far_away,
+)
 
 
 @instance
@@ -99,13 +108,20 @@ dead = hidden_moves(one_hidden_layer_nets(inputs=positive, weights=negative))
     "all units dead: at the kink",
     REFUTED,
     hidden_moves(one_hidden_layer_nets(inputs=positive, weights=st.just(0))),
+    recheck=falls_from_the_kink,
 )
 @drop(
     "ReLU: leaky",
     REFUTED,
     hidden_moves(one_hidden_layer_nets("leaky relu", inputs=positive, weights=negative)),
+    recheck=falls_within_the_pattern,
 )
-@mutant("within radius 2", dead, conclude=lambda move: stays_flat(move, scale=fmpq(1)))
+@mutant(
+    "within radius 2",
+    dead,
+    conclude=lambda move: stays_flat(move, scale=fmpq(1)),
+    recheck=falls_within_radius_2,
+)
 @mutant(
     "worse than L*_x for all data",
     dead,
@@ -114,6 +130,7 @@ dead = hidden_moves(one_hidden_layer_nets(inputs=positive, weights=negative))
         mean_square(move.net),
         named=("L*_x", "L"),
     ),
+    recheck=dead_units_are_no_worse,
 )
 def test_dead_relu_units_make_a_local_minimum(move: HiddenMove) -> Verdict:
     """Where every unit is dead on every sample, L does not change nearby: a local minimum however bad."""
@@ -176,10 +193,20 @@ def above_l_x(net: OneHiddenLayer) -> Verdict:
     REFUTED,
     hidden_moves(one_hidden_layer_nets(units=1)),
     conclude=lambda move: same_pattern(move, fmpq(1, 1024)),
+    recheck=pattern_changes_at_the_kink,
 )
-@mutant("no local minimum lies above L*_x", suboptimal_patterns(), conclude=above_l_x, examples=200)
 @mutant(
-    "in every ball", hidden_moves(suboptimal_patterns()), conclude=lambda move: same_pattern(move, fmpq(3))
+    "no local minimum lies above L*_x",
+    suboptimal_patterns(),
+    conclude=above_l_x,
+    examples=200,
+    recheck=best_of_its_cell_is_worse,
+)
+@mutant(
+    "in every ball",
+    hidden_moves(suboptimal_patterns()),
+    conclude=lambda move: same_pattern_far_away(move),
+    recheck=pattern_changes_far_away,
 )
 def test_activation_patterns_are_locally_constant(move: HiddenMove) -> Verdict:
     """Off the kinks, small moves of W₁ keep the activation pattern, and a cell's best fit stays best."""
@@ -189,6 +216,11 @@ def test_activation_patterns_are_locally_constant(move: HiddenMove) -> Verdict:
     widest = max(sum((abs(e) for e in row), fmpq(0)) for row in move.net.X.table())
     step = least / (2 * widest * 2)  # |A| <= 2
     return all_of(same_pattern(move, step), stays_flat(move, scale=step))
+
+
+def same_pattern_far_away(move: HiddenMove) -> Verdict:
+    """The activation pattern of W₁ + 3 A is that of W₁, where no pre-activation is 0."""
+    return same_pattern(move, fmpq(3)) if cell_minimum(move.net) else vacuous("a pre-activation is 0")
 
 
 def same_pattern(move: HiddenMove, step: fmpq) -> Verdict:

@@ -44,6 +44,15 @@ from verify.oracles.landscape import (
     loss,
 )
 from verify.papers import KB19
+from verify.rechecks.kb19_stationary import (
+    has_no_hessian,
+    hessian_has_a_negative_eigenvalue,
+    hessian_is_singular,
+    is_no_local_minimum,
+    minima_differ,
+    minimum_is_positive,
+    v_is_large,
+)
 
 
 def is_second_order_stationary(net: ResNet, epsilon: fmpq = fmpq(0)) -> bool:
@@ -76,14 +85,16 @@ def has_second_order_conditions(net: ResNet) -> Verdict:
     "PA2",
     REFUTED,
     planted_minima(smoothed_hinge),
-    note="the Hessian need not exist for losses that satisfy A2 only",
+    recheck=has_no_hessian,
+    note="the Hessian need not exist for losses that satisfy A2 only; it does where the jumps cancel",
 )
 @mutant(
     "positive definite Hessian",
     planted_minima(squared),
     conclude=lambda net: decide(is_positive_definite(hessian(net)), why="The Hessian is singular."),
+    recheck=hessian_is_singular,
 )
-@mutant("every critical point", critical_points(squared))
+@mutant("every critical point", critical_points(squared), recheck=hessian_has_a_negative_eigenvalue)
 def test_local_minima_are_second_order_stationary(net: ResNet) -> Verdict:
     """With a twice differentiable loss every local minimum satisfies the second-order conditions."""
     return has_second_order_conditions(net)
@@ -116,6 +127,7 @@ epsilon_points = between(0, 60).map(lambda k: saddle_of_size(fmpq(1, 2**k)))
     REFUTED,
     epsilon_points,
     conclude=lambda net: decide_at_most(abs(net.V[0, 0]), fmpq(10), named=("|V|", "10")),
+    recheck=v_is_large,
     note="the norm of V grows like 1/epsilon",
 )
 @mutant(
@@ -125,6 +137,7 @@ epsilon_points = between(0, 60).map(lambda k: saddle_of_size(fmpq(1, 2**k)))
         is_second_order_stationary(net),
         why="The Hessian has a negative eigenvalue: not an exact second-order stationary point.",
     ),
+    recheck=hessian_has_a_negative_eigenvalue,
 )
 @mutant(
     "and a local minimum",
@@ -132,6 +145,7 @@ epsilon_points = between(0, 60).map(lambda k: saddle_of_size(fmpq(1, 2**k)))
     conclude=lambda net: decide(
         find_descent(net, fmpq(1, 2**40)) is None, why="A strictly lower point lies within 2^-40."
     ),
+    recheck=is_no_local_minimum,
 )
 def test_epsilon_stationary_points_can_be_bad(net: ResNet) -> Verdict:
     """For every ε there is an ε-second-order stationary point with L = 1/2 although L*_x = 0."""
@@ -219,12 +233,14 @@ def two_minima(problem: Regularised, then) -> Verdict:
     conclude=lambda p: two_minima(
         p, lambda f: decide_equal(f[0], f[1], named=("F at the first", "F at the second"))
     ),
+    recheck=minima_differ,
 )
 @mutant(
     "a minimum attains L*_x = 0",
     regularised_problems(),
     examples=30,
     conclude=lambda p: two_minima(p, lambda f: decide_at_most(f[0], fmpq(0), named=("F", "L*_x"))),
+    recheck=minimum_is_positive,
 )
 def test_regularisation_creates_local_minima(problem: Regularised) -> Verdict:
     """The regularised scalar problem has two strict local minima of different value; without it all are global."""

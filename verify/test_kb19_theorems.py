@@ -1,5 +1,7 @@
 """Kawaguchi & Bengio (2019), Sections 2.3 and 3: Theorems 1 and 2, Remark 3, Proposition 1."""
 
+from functools import partial
+
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
@@ -53,6 +55,22 @@ from verify.oracles.landscape import (
     vanishes,
 )
 from verify.papers import KB19
+from verify.rechecks.kb19_theorems import (
+    critical_point_is_above_linear_models,
+    critical_point_is_not_optimal,
+    deeper_well_is_better,
+    does_not_improve_on_x,
+    equation_6_fails,
+    minimum_at_kinks_is_not_optimal,
+    minimum_is_above_half,
+    minimum_is_below_linear_models,
+    minimum_is_not_below,
+    minimum_over_nonnegative_v,
+    optimum_of_w_is_not_optimal,
+    strict_minimum_is_above_linear_models,
+    strict_minimum_is_not_optimal,
+    value_is_not_the_least_on,
+)
 
 minima_and_other_critical_points = planted_minima() | planted_critical_points()
 squared_points = planted_minima(squared, weighted=False) | planted_critical_points(squared, weighted=False)
@@ -133,7 +151,12 @@ def at_most_the_deeper_well(net: ResNet) -> Verdict:
     examples=100,
     note="d_z plays no role: the proof of Lemma 2 uses d_y <= d_x only",
 )
-@drop("A1: d_y <= d_x", REFUTED, planted_critical_points(squared, scale=(-4, 0), **wider_outputs))
+@drop(
+    "A1: d_y <= d_x",
+    REFUTED,
+    planted_critical_points(squared, scale=(-4, 0), **wider_outputs),
+    recheck=strict_minimum_is_not_optimal,
+)
 @drop(
     "A1: d_y = d_x + 1, cross-entropy",
     HOLDS,
@@ -153,13 +176,21 @@ def at_most_the_deeper_well(net: ResNet) -> Verdict:
         rank="full",
         determined=True,
     ),
+    recheck=strict_minimum_is_not_optimal,
 )
-@drop("A2: convex", REFUTED, planted_minima(tilted_double_well), conclude=at_most_the_deeper_well)
+@drop(
+    "A2: convex",
+    REFUTED,
+    planted_minima(tilted_double_well),
+    conclude=at_most_the_deeper_well,
+    recheck=deeper_well_is_better,
+)
 @drop(
     "A2: differentiable, absolute loss",
     REFUTED,
     resnets(loss=absolute, rank="deficient", branch=None),
     examples=300,
+    recheck=minimum_at_kinks_is_not_optimal,
 )
 @drop(
     "A2: differentiable, one hinge",
@@ -168,9 +199,19 @@ def at_most_the_deeper_well(net: ResNet) -> Verdict:
     examples=80,
     note="rank W < d_y = 1 means h = 0, where the hinge has no kink",
 )
-@drop("A2: differentiable, two hinges", REFUTED, points_at_kinks(hinge, d_y=2), examples=400)
 @drop(
-    "A2: differentiable, multi-class hinge", REFUTED, points_at_kinks(multiclass_hinge, d_y=3), examples=800
+    "A2: differentiable, two hinges",
+    REFUTED,
+    points_at_kinks(hinge, d_y=2),
+    examples=400,
+    recheck=minimum_at_kinks_is_not_optimal,
+)
+@drop(
+    "A2: differentiable, multi-class hinge",
+    REFUTED,
+    points_at_kinks(multiclass_hinge, d_y=3),
+    examples=800,
+    recheck=minimum_at_kinks_is_not_optimal,
 )
 @drop(
     "V free: V >= 0",
@@ -178,9 +219,22 @@ def at_most_the_deeper_well(net: ResNet) -> Verdict:
     planted_minima(squared, frozen_v=True, branch=None, v_bound=0),
     conclude=over_nonnegative_v,
     examples=300,
+    recheck=minimum_over_nonnegative_v,
 )
-@drop("V free: V frozen", REFUTED, planted_minima(frozen_v=True), conclude=with_frozen_v)
-@drop("local minimum: critical point", REFUTED, critical_points(), conclude=at_every_critical_point)
+@drop(
+    "V free: V frozen",
+    REFUTED,
+    planted_minima(frozen_v=True),
+    conclude=with_frozen_v,
+    recheck=optimum_of_w_is_not_optimal,
+)
+@drop(
+    "local minimum: critical point",
+    REFUTED,
+    critical_points(),
+    conclude=at_every_critical_point,
+    recheck=critical_point_is_not_optimal,
+)
 @drop(
     "local minimum: second-order stationary",
     HOLDS,
@@ -193,16 +247,19 @@ def at_most_the_deeper_well(net: ResNet) -> Verdict:
     "L = L*_x",
     planted_minima(),
     conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=partial(value_is_not_the_least_on, basis="x"),
 )
 @mutant(
     "L = L*_z",
     planted_minima(),
     conclude=lambda net: decide_equal(loss(net), basis_infimum(net, "z"), named=("L", "L*_z")),
+    recheck=partial(value_is_not_the_least_on, basis="z"),
 )
 @mutant(
     "L < L*_x",
     planted_minima(squared),
     conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=minimum_is_not_below,
 )
 def test_local_minimum_attains_the_basis_optimum(net: ResNet) -> Verdict:
     """At every local minimum L is the least loss of a linear model on [x, z], which is at most that on x."""
@@ -269,9 +326,10 @@ def eq_6(**mutation) -> object:
     "A1: d_y <= d_x",
     REFUTED,
     planted_critical_points(squared, scale=(-4, 0), weighted=False, **wider_outputs),
+    recheck=partial(equation_6_fails, at="strict minimum"),
 )
-@drop("B1", REFUTED, planted_minima(huber, weighted=False))
-@drop("B2", REFUTED, planted_minima(squared, spare_samples=3), examples=300)
+@drop("B1", REFUTED, planted_minima(huber, weighted=False), recheck=equation_6_fails)
+@drop("B2", REFUTED, planted_minima(squared, spare_samples=3), examples=300, recheck=equation_6_fails)
 @drop(
     "local minimum: critical point",
     REFUTED,
@@ -279,25 +337,44 @@ def eq_6(**mutation) -> object:
     conclude=lambda net: at_critical_point(
         net, decide_equal(loss(net), theorem_2(net), named=("L", "eq. (6)"))
     ),
+    recheck=partial(equation_6_fails, at="critical point"),
 )
 @mutant(
     "P[Z] for P[P_N[X] Z]",
     planted_minima(squared, weighted=False),
     conclude=eq_6(project=lambda net, _: projector(net.Z)),
+    recheck=partial(equation_6_fails, onto="P[Z]"),
 )
 @mutant(
     "P[P_N[Z] X] for P[P_N[X] Z]",
     planted_minima(squared, weighted=False),
     conclude=eq_6(project=lambda net, _: projector(net.X - projector(net.Z) * net.X)),
+    recheck=partial(equation_6_fails, onto="P[P_N[Z] X]"),
 )
 @mutant(
     "P[Z] P_N[X] for P[P_N[X] Z]",
     planted_minima(squared, weighted=False),
     conclude=eq_6(project=lambda net, rest: projector(net.Z) * rest),
+    recheck=partial(equation_6_fails, onto="P[Z] P_N[X]"),
 )
-@mutant("plus for minus", planted_minima(squared, weighted=False), conclude=eq_6(sign=1))
-@mutant("no 1/m", planted_minima(squared, weighted=False), conclude=eq_6(first=fmpq(1), second=fmpq(1)))
-@mutant("no second 1/m", planted_minima(squared, weighted=False), conclude=eq_6(second=fmpq(1)))
+@mutant(
+    "plus for minus",
+    planted_minima(squared, weighted=False),
+    conclude=eq_6(sign=1),
+    recheck=partial(equation_6_fails, sign=1),
+)
+@mutant(
+    "no 1/m",
+    planted_minima(squared, weighted=False),
+    conclude=eq_6(first=fmpq(1), second=fmpq(1)),
+    recheck=partial(equation_6_fails, first="1", second="1"),
+)
+@mutant(
+    "no second 1/m",
+    planted_minima(squared, weighted=False),
+    conclude=eq_6(second=fmpq(1)),
+    recheck=partial(equation_6_fails, second="1"),
+)
 def test_squared_loss_at_a_local_minimum(net: ResNet) -> Verdict:
     """With the squared loss L = (‖P_N[X] Y‖² − ‖P[P_N[X] Z] Y‖²) / m at every local minimum."""
     return at_local_minimum(net, decide_equal(loss(net), theorem_2(net), named=("L", "eq. (6)")))
@@ -323,28 +400,38 @@ def at_most_l_x(net: ResNet) -> Verdict:
     examples=80,
     note="a local minimum is the best fit of rank d_x, which beats every linear model on x",
 )
-@drop("A1: d_y <= d_x", REFUTED, planted_through_one_unit(label_weighted_squared), examples=1500)
+@drop(
+    "A1: d_y <= d_x",
+    REFUTED,
+    planted_through_one_unit(label_weighted_squared),
+    examples=1500,
+    recheck=strict_minimum_is_above_linear_models,
+)
 @drop(
     "A2: differentiable",
     REFUTED,
     resnets(loss=absolute, d_y=1, rank="deficient", branch=None, entries=integers(4)),
     examples=1500,
+    recheck=partial(minimum_at_kinks_is_not_optimal, basis="x"),
 )
 @drop(
     "local minimum: critical point",
     REFUTED,
     critical_points(),
     conclude=lambda net: at_critical_point(net, at_most_l_x(net)),
+    recheck=critical_point_is_above_linear_models,
 )
 @mutant(
     "L < L*_x",
     planted_minima(),
     conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=minimum_is_not_below,
 )
 @mutant(
     "L >= L*_x",
     planted_minima(),
     conclude=lambda net: decide_at_most(basis_infimum(net, "x"), loss(net), named=("L*_x", "L")),
+    recheck=minimum_is_below_linear_models,
 )
 def test_local_minimum_is_no_worse_than_a_linear_model(net: ResNet) -> Verdict:
     """Every local minimum value is at most the global minimum value of linear models on x."""
@@ -379,29 +466,37 @@ def strictly_better(net: ResNet) -> Verdict:
     reaches=RANK_CLASSES,
 )
 @drop(
-    "A1", REFUTED, planted_critical_points(squared, scale=(-4, 0), v_bound=0, **wider_outputs), examples=300
+    "A1",
+    REFUTED,
+    planted_critical_points(squared, scale=(-4, 0), v_bound=0, **wider_outputs),
+    examples=300,
+    recheck=partial(does_not_improve_on_x, at="strict minimum"),
 )
 @drop(
     "z is non-negligible",
     REFUTED,
     planted_minima(),
     conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=minimum_is_not_below,
 )
 @drop(
     "local minimum: critical point",
     REFUTED,
     critical_points(),
     conclude=lambda net: at_critical_point(net, strictly_better(net)),
+    recheck=partial(does_not_improve_on_x, at="critical point"),
 )
 @mutant(
     "L < L*_{x,z}",
     planted_minima(squared),
     conclude=lambda net: decide_less(loss(net), basis_infimum(net), named=("L", "L*_{x,z}")),
+    recheck=partial(minimum_is_not_below, basis="xz"),
 )
 @mutant(
     "L <= L*_x / 2",
     planted_minima(squared),
     conclude=lambda net: decide_at_most(loss(net) * 2, basis_infimum(net, "x"), named=("2 L", "L*_x")),
+    recheck=minimum_is_above_half,
 )
 def test_non_negligible_residuals_improve(net: ResNet) -> Verdict:
     """Where z is non-negligible every local minimum is strictly better than every linear model on x."""
@@ -440,29 +535,44 @@ twice_differentiable = (
     examples=60,
     note="this is Remark 3 (i): what the paper adds to Shamir",
 )
-@drop("PA1: d_y > d_x", REFUTED, planted_through_one_unit(label_weighted_squared), examples=1500)
+@drop(
+    "PA1: d_y > d_x",
+    REFUTED,
+    planted_through_one_unit(label_weighted_squared),
+    examples=1500,
+    recheck=strict_minimum_is_above_linear_models,
+)
 @drop(
     "PA2: twice differentiable",
     HOLDS,
     planted_minima(huber, d_y=1) | planted_critical_points(smoothed_hinge, d_y=1),
     examples=60,
 )
-@drop("PA2: convex", REFUTED, planted_minima(tilted_double_well, d_y=1), conclude=at_most_the_deeper_well)
+@drop(
+    "PA2: convex",
+    REFUTED,
+    planted_minima(tilted_double_well, d_y=1),
+    conclude=at_most_the_deeper_well,
+    recheck=deeper_well_is_better,
+)
 @drop(
     "PA2: differentiable",
     REFUTED,
     resnets(loss=absolute, d_y=1, rank="deficient", branch=None, entries=integers(4)),
     examples=1500,
+    recheck=partial(minimum_at_kinks_is_not_optimal, basis="x"),
 )
 @mutant(
     "at every critical point",
     critical_points(squared, d_y=1),
     conclude=lambda net: at_critical_point(net, at_most_l_x(net)),
+    recheck=critical_point_is_above_linear_models,
 )
 @mutant(
     "L < L*_x",
     planted_minima(squared, d_y=1),
     conclude=lambda net: decide_less(loss(net), basis_infimum(net, "x"), named=("L", "L*_x")),
+    recheck=minimum_is_not_below,
 )
 def test_one_output_is_no_worse_than_a_linear_model(net: ResNet) -> Verdict:
     """With one output and a convex C² loss every local minimum has L <= L*_x."""

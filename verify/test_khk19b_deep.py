@@ -6,6 +6,8 @@ output slopes p: Σ_i p_i h^(l)(x_i)ᵀ = 0 for l = t, …, H. θ is taken with 
 the least t; the claim for that t is the strongest.
 """
 
+from functools import partial
+
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
 
@@ -40,7 +42,21 @@ from verify.oracles.linear_paths import (
 )
 from verify.oracles.minima import at_critical_point
 from verify.papers import KHK19B
-from verify.rechecks_khk19b import best_model_lies_in_the_tangent_space, theorem_4_fails
+from verify.rechecks.khk19b_deep import (
+    changes_of_the_proof_move_the_outputs,
+    critical_point_is_worse_than_a_layer,
+    deep_minimum_has_a_loss,
+    kinks_hold_the_last_weight,
+    layer_is_outside_the_tangent_space,
+    layers_are_in_the_tangent_space,
+    minimum_differs_from_linear_maps,
+    no_layer_is_linear,
+    path_of_one_unit_is_not_enough,
+    product_features_lower_the_loss,
+    proof_misses_a_layer,
+    theorem_4_fails,
+    units_turn_curved_far_away,
+)
 
 MINIMUM = r"\theta \text{ is a local minimum of } L"
 CONDITION_2 = r"h^{(l)}(x_i, \theta')_k = (W^{(l)} h^{(l-1)}(x_i, \theta'))_k,\ k \in J^{(l)},\ \theta' \in B(\theta, \epsilon)"
@@ -51,7 +67,7 @@ DIFFERENTIABLE = r"\ell_y \text{ is differentiable}"
 
 def basis(net: Network, t: int) -> fmpq_mat:
     """h^(t), …, h^(H), the tangent space, and tangent spaces at some points of the fibre."""
-    tangents, _ = perturbed_basis(net, fmpq(1, 1024), points=2)
+    tangents, _ = perturbed_basis(net, fmpq(1, 1024))
     return hstack(tangents, features(net, t))
 
 
@@ -139,7 +155,7 @@ def tied_minimum(net: Network, verdict: Verdict) -> Verdict:
     REFUTED,
     vectors,
     examples=400,
-    recheck=theorem_4_fails,
+    recheck=partial(theorem_4_fails, least=1),
     note="sigma is printed as any map of R^d; units beside J must not see those of J inside it (a gate, a "
     "softmax, a normalisation do). t = 0 is left out, though the proof and the corollary use it.",
 )
@@ -155,6 +171,7 @@ def tied_minimum(net: Network, verdict: Verdict) -> Verdict:
     REFUTED,
     some_elements(depth=(1, 2), t=(0, 0), d_x=(2, 2), d_y=(2, 2), narrow=True, beside=(0, 0), products="any"),
     conclude=lambda net: from_layer(net, LinearPaths(net).first(1)),
+    recheck=path_of_one_unit_is_not_enough,
 )
 @drop(
     "condition 2: only at theta",
@@ -164,12 +181,14 @@ def tied_minimum(net: Network, verdict: Verdict) -> Verdict:
         entries=among(0, 1), parameters=among(1, 0), samples=(2, 3),
     ),
     conclude=lambda net: from_layer(net, LinearPaths(net, near=False).first()),
+    recheck=partial(theorem_4_fails, near=False),
 )  # fmt: skip
 @drop(
     "condition 3",
     REFUTED,
     crossed,
     conclude=lambda net: from_layer(net, LinearPaths(net, condition="dropped").first()),
+    recheck=partial(theorem_4_fails, condition="dropped"),
 )
 @drop(
     "local minimum: critical point",
@@ -178,6 +197,7 @@ def tied_minimum(net: Network, verdict: Verdict) -> Verdict:
     conclude=lambda net: at_critical_point(
         net, attains_infimum(net, basis(net, LinearPaths(net).first()), named=("L", "inf L_θ,t"))
     ),
+    recheck=critical_point_is_worse_than_a_layer,
 )
 @drop(
     "loss differentiable",
@@ -186,21 +206,25 @@ def tied_minimum(net: Network, verdict: Verdict) -> Verdict:
     conclude=lambda net: tied_minimum(
         net, decide_equal(loss(net), basis_infimum(net, features(net, 0)), named=("L", "inf L_θ,0"))
     ),
+    recheck=kinks_hold_the_last_weight,
 )
 @mutant(
     "h^(t-1) as well",
     some_elements(depth=(1, 1), t=(1, 1), d_y=(1, 1), lower=("square", "quadratic"), samples=(3, 5)),
     conclude=lambda net: from_layer(net, max(LinearPaths(net).first() - 1, 0)),
+    recheck=partial(theorem_4_fails, below=1),
 )
 @mutant(
     "|J| >= d_y - 1",
     some_elements(depth=(1, 1), t=(0, 0), d_x=(2, 2), d_y=(2, 2), narrow=True, products="any"),
     conclude=lambda net: from_layer(net, LinearPaths(net).first(net.Y.ncols() - 1)),
+    recheck=partial(theorem_4_fails, fewer=1),
 )
 @mutant(
     "condition 3 transposed",
     crossed,
     conclude=lambda net: from_layer(net, LinearPaths(net, condition="transposed").first()),
+    recheck=partial(theorem_4_fails, condition="transposed"),
 )
 @mutant(
     "products of inputs as well",
@@ -208,6 +232,7 @@ def tied_minimum(net: Network, verdict: Verdict) -> Verdict:
     conclude=lambda net: at_layered_minimum(
         net, attains_infimum(net, hstack(net.J, linear_features(squares(net), net.Y.ncols())))
     ),
+    recheck=product_features_lower_the_loss,
 )
 def test_local_minimum_is_as_good_as_every_layer_above_t(net: Network) -> Verdict:
     """At a local minimum L is the least value over linear models on all layers from t up, and f̃ beside them."""
@@ -287,18 +312,26 @@ through = {
     "sigma elementwise",
     REFUTED,
     layered_networks(depth=(2, 2), t=(0, 1), vector=True, beside=(1, 1), d_y=(1, 1)),
+    recheck=proof_misses_a_layer,
 )
 @drop(
     "condition 3",
     REFUTED,
     layered_networks(depth=(2, 2), t=(0, 0), beside=(0, 1), crossing=True, parameters=ones, d_y=(1, 1)),
     conclude=lambda net: spans_its_layers_without_condition_3(net),
+    recheck=partial(changes_of_the_proof_move_the_outputs, condition="dropped"),
 )
-@mutant("S = {0} for every l", deep_layers, conclude=lambda net: tangent_space_contains(net, True))
+@mutant(
+    "S = {0} for every l",
+    deep_layers,
+    conclude=lambda net: tangent_space_contains(net, True),
+    recheck=layer_is_outside_the_tangent_space,
+)
 @mutant(
     "h^(t-1) as well",
     layered_networks(depth=(1, 2), t=(1, 2), lower=("square", "quadratic"), samples=(3, 5)),
     conclude=lambda net: tangent_space_contains(net, False, below=1),
+    recheck=partial(proof_misses_a_layer, below=1),
 )
 def test_perturbations_of_the_proof_span_every_layer(net: Network) -> Verdict:
     """Rank-one changes along the path keep all outputs, and their tangent spaces contain the linear models on h^(l)."""
@@ -363,12 +396,14 @@ deep_linear = critical_networks(layered_networks(samples=(2, 5), **linear_chains
         depth=(1, 2), d_x=(2, 2), d_y=(2, 2), narrow=True, products="any", **linear_chains
     ),
     conclude=lambda net: as_good_as_linear(net),
+    recheck=minimum_differs_from_linear_maps,
 )  # fmt: skip
 @drop(
     "local minimum: critical point",
     REFUTED,
     deep_linear,
     conclude=lambda net: at_critical_point(net, attains_infimum(net, features_of_inputs(net))),
+    recheck=partial(minimum_differs_from_linear_maps, at="critical"),
 )
 @drop(
     "loss differentiable",
@@ -377,11 +412,13 @@ deep_linear = critical_networks(layered_networks(samples=(2, 5), **linear_chains
     conclude=lambda net: tied_minimum(
         net, decide_equal(loss(net), basis_infimum(net, features_of_inputs(net)), named=("L", "inf over A x"))
     ),
+    recheck=partial(kinks_hold_the_last_weight, layers="x"),
 )
 @mutant(
     "with curved units as well",
     some_elements(depth=(1, 1), t=(1, 1), lower=("square", "cube"), samples=(3, 5)),
     conclude=lambda net: as_good_as_linear(net),
+    recheck=minimum_differs_from_linear_maps,
 )
 @mutant(
     "L = 0",
@@ -389,6 +426,7 @@ deep_linear = critical_networks(layered_networks(samples=(2, 5), **linear_chains
     conclude=lambda net: at_layered_minimum(
         net, decide(loss(net) == 0, why="L > 0.", values={"L": loss(net)})
     ),
+    recheck=deep_minimum_has_a_loss,
 )
 def test_deep_linear_local_minimum_is_global(net: Network) -> Verdict:
     """A deep linear network with no layer narrower than its output lies in Θ at t = 0, and its local minima are global."""
@@ -426,7 +464,7 @@ def outside_the_tangent_space(net: Network) -> Verdict:
 @printed(
     REFUTED,
     layered_networks(depth=(1, 2), t=(0, 0), products="any", samples=(1, 3), entries=among(1, -1, 2)),
-    recheck=best_model_lies_in_the_tangent_space,
+    recheck=layers_are_in_the_tangent_space,
     note="read for every θ of Θ. At a local minimum it never holds for strictly convex losses: the best "
     "outputs are those of θ itself, which T contains",
 )
@@ -444,11 +482,13 @@ def outside_the_tangent_space(net: Network) -> Verdict:
     "never outside T",
     deep_layers,
     conclude=lambda net: tangent_space_contains(net, True),
+    recheck=layer_is_outside_the_tangent_space,
 )
 @mutant(
     "always outside T",
     some_layers,
     conclude=outside_the_tangent_space,
+    recheck=layers_are_in_the_tangent_space,
 )
 def test_best_models_lie_outside_the_tangent_space(net: Network) -> Verdict:
     """The best linear models on the layers from t up lie in T̃ but not in T."""
@@ -506,11 +546,13 @@ def copies_at(net: Network, paths: LinearPaths, t: int) -> bool:
     "piecewise linear",
     REFUTED,
     layered_networks(depth=(1, 3), t=(0, 0), paths=("cube",), curved=("cube",), lower=("cube",)),
+    recheck=no_layer_is_linear,
 )
 @mutant(
     "linear everywhere, not only near theta",
     layered_networks(depth=(1, 2), t=(0, 0), entries=among(1, 2), parameters=among(1, 2), paths=("relu",)),
     conclude=lambda net: linear_without_linear_units(net, within=fmpq(1000)),
+    recheck=units_turn_curved_far_away,
 )
 @mutant(
     "always, with rectifiers",
@@ -522,6 +564,7 @@ def copies_at(net: Network, paths: LinearPaths, t: int) -> bool:
         parameters=among(1, -1, 2),
         lower=("relu",),
     ),
+    recheck=no_layer_is_linear,
 )
 def test_rectifiers_can_be_linear_paths(net: Network) -> Verdict:
     """A network without linear units can have a linear path near θ."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from flint import arb, arb_mat, fmpq, fmpq_mat
@@ -86,9 +86,29 @@ from verify.oracles.landscape import RADII
 from verify.oracles.minima import at_critical_point, at_local_minimum, find_descent, is_certified_minimum
 from verify.oracles.rank_constrained import attains_least_value
 from verify.papers import KHK19B
-from verify.rechecks_khk19b import (
-    idle_rows_longer_than_one,
-    second_branch_at_distance_two_lowers_the_infimum,
+from verify.rechecks.khk19b_minima import (
+    derivatives_elsewhere_lower_the_loss,
+    fibre_adds_to_the_tangent_space,
+    fibre_does_not_lower_the_infimum,
+    fibre_lowers_the_infimum,
+    flat_point_is_no_minimum,
+    gradient_basis_misses_the_outputs,
+    higher_well_is_not_the_infimum,
+    idle_row_changes_the_derivatives,
+    idle_row_changes_the_outputs,
+    idle_row_is_longer_than_one,
+    kinks_hold_the_outgoing_weight,
+    loss_is_its_own_infimum,
+    minimum_differs_from_the_fibre,
+    minimum_keeps_a_loss,
+    one_point_is_not_enough,
+    other_set_is_not_enough,
+    point_off_the_fibre_adds,
+    second_branch_at_distance_two_lowers_the_loss,
+    second_derivatives_lower_the_loss,
+    slopes_meet_derivatives,
+    trained_minimum_differs,
+    trained_point_is_not_critical,
 )
 
 SMALL = fmpq(1, 2**20)
@@ -197,19 +217,26 @@ def infima_strict(net: Network) -> Verdict:
     examples=80,
     reaches={"larger along the fibre": grows},
 )
-@drop("A2", REFUTED, among(*WITHOUT_A2).flatmap(networks_of))
+@drop("A2", REFUTED, among(*WITHOUT_A2).flatmap(networks_of), recheck=gradient_basis_misses_the_outputs)
 @mutant(
     "the gradient basis is as good: inf L_theta <= inf of the perturbable",
     degenerate_networks(),
     conclude=lambda net: decide_at_most(basis_infimum(net, net.J), basis_infimum(net, basis_near(net))),
+    recheck=fibre_lowers_the_infimum,
 )
-@mutant("the perturbable basis is strictly better", networks(samples=(2, 4)), conclude=infima_strict)
+@mutant(
+    "the perturbable basis is strictly better",
+    networks(samples=(2, 4)),
+    conclude=infima_strict,
+    recheck=fibre_does_not_lower_the_infimum,
+)
 @mutant(
     "L is strictly above",
     critical_networks(),
     conclude=lambda net: decide_less(
         basis_infimum(net, net.J), total_loss(net, net.H), named=("inf of L over the gradient basis", "L")
     ),
+    recheck=loss_is_its_own_infimum,
 )
 def test_a_larger_basis_has_no_larger_infimum(net: Network) -> Verdict:
     """L(θ) is at least its infimum over the gradient basis, and that at least the one over the perturbable."""
@@ -298,7 +325,7 @@ redundant = networks(computations(untied), samples=(1, 2), degenerate=True)
 @printed(
     REFUTED,
     redundant,
-    recheck=idle_rows_longer_than_one,
+    recheck=idle_row_is_longer_than_one,
     note="elements of V have norm at most 1; a left null space has elements of any norm",
 )
 @repaired(
@@ -312,13 +339,20 @@ redundant = networks(computations(untied), samples=(1, 2), degenerate=True)
     REFUTED,
     networks(computations(("tied",)), samples=(1, 2)),
     conclude=lambda net: all_in_fibre(net, [unit(v) for v in idle_vectors(net)]),
+    recheck=idle_row_changes_the_outputs,
     note="weights that are used twice change the layer's own input, or the layers after it",
 )
-@mutant("the Jacobian stays too", redundant, conclude=jacobian_unchanged)
+@mutant(
+    "the Jacobian stays too",
+    redundant,
+    conclude=jacobian_unchanged,
+    recheck=idle_row_changes_the_derivatives,
+)
 @mutant(
     "orthogonal to all samples but one",
     networks(computations(untied), samples=(2, 3)),
     conclude=lambda net: all_in_fibre(net, [unit(v) for v in idle_vectors(without_a_sample(net))]),
+    recheck=partial(idle_row_changes_the_outputs, spared=1),
 )
 def test_left_null_vectors_of_a_hidden_layer_keep_the_outputs(net: Network) -> Verdict:
     """Every change of W⁽ˡ⁾ by elements of the left null space of its input h⁽ˡ⁾(X; u) is in 𝒱[θ, ε]."""
@@ -367,6 +401,17 @@ def certified(net: Network, verdict: Verdict) -> Verdict:
     if not certainly_minimal(net):
         return vacuous("θ is not certified to be a local minimum")
     return verdict
+
+
+def wherever_found(net: Network, verdict: Verdict) -> Verdict:
+    """``certified`` for a verdict on the points of the fibre that walks find: what holds there may fail elsewhere.
+
+    It holds everywhere only where the output slopes are certainly zero.
+    """
+    found = certified(net, verdict)
+    if found.outcome is HOLDS and not all(e == 0 for e in output_slopes(net).entries()):
+        return inconclusive("the walks may have missed a point of the fibre")
+    return found
 
 
 bottlenecks = critical_networks(
@@ -455,16 +500,19 @@ def where_rank_one_is_best(net: Network, conclude: Callable[[Network, list[Netwo
     REFUTED,
     degenerate,
     conclude=lambda net: at_critical_point(net, stationary_along_the_fibre(net)),
+    recheck=partial(slopes_meet_derivatives, at="critical"),
 )
 @mutant(
     "every v of the unit ball",
     st.one_of(bottlenecks, curved),
     conclude=lambda net: certified(net, stationary_at(net, nearby(net), "nearby")),
+    recheck=partial(slopes_meet_derivatives, where="ball"),
 )
 @mutant(
     "every eps >= 0",
     dead_units,
-    conclude=lambda net: certified(net, stationary_along_the_fibre(net, fmpq(16))),
+    conclude=lambda net: wherever_found(net, stationary_along_the_fibre(net, fmpq(16))),
+    recheck=partial(slopes_meet_derivatives, where="far fibre"),
     note="a dead unit without outgoing weights can be revived far away",
 )
 @mutant(
@@ -473,6 +521,7 @@ def where_rank_one_is_best(net: Network, conclude: Callable[[Network, list[Netwo
     conclude=lambda net: where_rank_one_is_best(
         net, lambda net, others: stationary_at(net, others, "at a point with the same loss")
     ),
+    recheck=partial(slopes_meet_derivatives, where="same loss", at="best rank one"),
     note="needs a curve of minima with different outputs: best rank-one approximations of a tied matrix",
 )
 def test_slopes_of_a_minimum_are_orthogonal_to_the_perturbed_basis(net: Network) -> Verdict:
@@ -601,44 +650,62 @@ def over(net: Network, others: list[Network]) -> Verdict:
     REFUTED,
     silent_polyhedral(),
     conclude=where_sharply_minimal,
+    recheck=kinks_hold_the_outgoing_weight,
     note="one-sided slopes are not additive over several tangent spaces",
 )
-@drop("A1: convex", REFUTED, in_the_higher_well(), conclude=better_in_the_lower_well)
+@drop(
+    "A1: convex",
+    REFUTED,
+    in_the_higher_well(),
+    conclude=better_in_the_lower_well,
+    recheck=higher_well_is_not_the_infimum,
+)
 @drop(
     "A2",
     REFUTED,
     among(*WITHOUT_A2).flatmap(small_slopes_of),
     conclude=lambda net: certified(net, attains_perturbable(net)),
+    recheck=minimum_differs_from_the_fibre,
 )
 @drop(
     "local minimum",
     REFUTED,
     degenerate,
     conclude=lambda net: at_critical_point(net, attains_perturbable(net)),
+    recheck=partial(derivatives_elsewhere_lower_the_loss, at="critical"),
 )
 @mutant(
     "every eps >= 0",
     dead_units,
-    conclude=lambda net: certified(net, attains_infimum(net, perturbed_basis(net, fmpq(16))[0], NAMED)),
+    conclude=lambda net: wherever_found(net, attains_infimum(net, perturbed_basis(net, fmpq(16))[0], NAMED)),
+    recheck=partial(derivatives_elsewhere_lower_the_loss, where="far fibre"),
     note="a dead unit without outgoing weights can be revived far away",
 )
 @mutant(
     "every v of the unit ball",
     st.one_of(bottlenecks, curved),
     conclude=lambda net: certified(net, over(net, nearby(net))),
+    recheck=partial(derivatives_elsewhere_lower_the_loss, where="ball"),
 )
 @mutant(
     "L(theta + eps v) = L(theta) in place of f_X",
     rank_one_networks(),
     conclude=lambda net: where_rank_one_is_best(net, over),
+    recheck=partial(derivatives_elsewhere_lower_the_loss, where="same loss", at="best rank one"),
     note="needs a curve of minima with different outputs: best rank-one approximations of a tied matrix",
 )
 @mutant(
     "and conversely: where L is the infimum, theta is a local minimum",
     flat_points(),
     conclude=minimal_where_optimal,
+    recheck=flat_point_is_no_minimum,
 )
-@mutant("with second derivatives in the basis", bottlenecks, conclude=with_second_derivatives)
+@mutant(
+    "with second derivatives in the basis",
+    bottlenecks,
+    conclude=with_second_derivatives,
+    recheck=second_derivatives_lower_the_loss,
+)
 def test_local_minimum_attains_the_perturbable_infimum(net: Network) -> Verdict:
     """At every local minimum off the kinks L is the least loss of the perturbable gradient basis model."""
     return at_local_minimum(net, attains_perturbable(net))
@@ -707,9 +774,25 @@ def at_the_teacher(net: Network) -> Verdict:
     needs=8,
     note="found by training in float64, proved by interval Newton; at a strict minimum V is {0} near theta",
 )
-@drop("critical", REFUTED, trained_networks(), conclude=at_the_teacher)
-@mutant("the basis at another point", trained_networks(), conclude=jacobian_elsewhere)
-@mutant("with x * x in the basis", trained_networks(), conclude=with_squares)
+@drop(
+    "critical",
+    REFUTED,
+    trained_networks(),
+    conclude=at_the_teacher,
+    recheck=trained_point_is_not_critical,
+)
+@mutant(
+    "the basis at another point",
+    trained_networks(),
+    conclude=jacobian_elsewhere,
+    recheck=trained_minimum_differs,
+)
+@mutant(
+    "with x * x in the basis",
+    trained_networks(),
+    conclude=with_squares,
+    recheck=partial(trained_minimum_differs, basis="with squares"),
+)
 def test_trained_minimum_attains_the_gradient_basis_infimum(net: Network) -> Verdict:
     """At the strict minimum proved near a trained point L is the least loss over the gradient basis."""
     return against(net, lambda minimum: minimum.derivatives.jacobian)
@@ -728,6 +811,12 @@ def two_sets(net: Network) -> Sets:
     first = [net, *walk_fibre(net, fmpq(1, 8), points=2, seed=1)]
     second = list(walk_fibre(net, fmpq(1, 8), points=3, seed=2))
     return first, second
+
+
+def theta_apart(net: Network) -> Sets:
+    """S and S': the other points of both walks, and θ alone."""
+    first, second = two_sets(net)
+    return union(first[1:], second), first[:1]
 
 
 def joint(net: Network, at: list[Network]) -> fmpq_mat:
@@ -778,19 +867,19 @@ def inputs_one_by_one(net: Network) -> list[fmpq_mat]:
     return [*(rows(net.X, [i]) for i in range(m)), fmpq_mat(1, d, new)]
 
 
-def pointwise(net: Network, made: Union = union) -> Verdict:
+def pointwise(net: Network, made: Union = union, pair: Callable[[Network], Sets] = two_sets) -> Verdict:
     """The conclusion of Lemma 1 at one input at a time."""
-    sets = two_sets(net)
-    if not sets[1]:
+    sets = pair(net)
+    if not all(sets):
         return vacuous("no other point of the fibre was found")
     at = (on_inputs(sets, x, net) for x in inputs_one_by_one(net))
     return all_of(*(sums_are_models(here, seen, made) for here, seen in at))
 
 
-def jointly(net: Network, made: Union = union) -> Verdict:
+def jointly(net: Network, made: Union = union, pair: Callable[[Network], Sets] = two_sets) -> Verdict:
     """The conclusion of Lemma 1 with the same α and S for all samples."""
-    sets = two_sets(net)
-    if not sets[1]:
+    sets = pair(net)
+    if not all(sets):
         return vacuous("no other point of the fibre was found")
     return sums_are_models(net, sets, made)
 
@@ -881,9 +970,20 @@ LEMMA1 = (
     conclude=lambda net: outside_the_fibre(
         net, lambda net: fmpq_mat(1, 2, [-net.theta[1, 0], net.theta[0, 0]])
     ),
+    recheck=point_off_the_fibre_adds,
 )
-@mutant("S n S' in place of the union", rich, conclude=lambda net: pointwise(net, intersection))
-@mutant("theta alone", rich, conclude=lambda net: pointwise(net, lambda first, second: first[:1]))
+@mutant(
+    "S n S' in place of the union",
+    rich,
+    conclude=lambda net: pointwise(net, intersection, theta_apart),
+    recheck=other_set_is_not_enough,
+)
+@mutant(
+    "theta alone",
+    rich,
+    conclude=lambda net: pointwise(net, lambda first, second: first[:1]),
+    recheck=partial(other_set_is_not_enough, made="θ alone"),
+)
 def test_sums_of_perturbed_models_are_models_at_every_input(net: Network) -> Verdict:
     """At any one input, sums of a perturbed gradient basis model and one on S' are such models themselves."""
     return pointwise(net)
@@ -897,10 +997,26 @@ def test_sums_of_perturbed_models_are_models_at_every_input(net: Network) -> Ver
     assumes={"S' in V": r"S' \subseteq_{\mathrm{fin}} \mathcal V[\theta, \epsilon]"},
 )
 @printed(HOLDS, rich, examples=60, needs=25)
-@drop("S' in V", REFUTED, rank_one_anywhere, conclude=lambda net: outside_the_fibre(net, lambda net: net.X))
-@mutant("S n S' in place of the union", rich, conclude=lambda net: jointly(net, intersection))
-@mutant("S' alone", rich, conclude=lambda net: jointly(net, lambda first, second: second))
-@mutant("|S| = 1 is enough", silent_linear(), conclude=one_element_sets)
+@drop(
+    "S' in V",
+    REFUTED,
+    rank_one_anywhere,
+    conclude=lambda net: outside_the_fibre(net, lambda net: net.X),
+    recheck=partial(point_off_the_fibre_adds, joint=True),
+)
+@mutant(
+    "S n S' in place of the union",
+    rich,
+    conclude=lambda net: jointly(net, intersection, theta_apart),
+    recheck=partial(other_set_is_not_enough, joint=True),
+)
+@mutant(
+    "S' alone",
+    rich,
+    conclude=lambda net: jointly(net, lambda first, second: second, theta_apart),
+    recheck=partial(other_set_is_not_enough, made="θ alone", joint=True),
+)
+@mutant("|S| = 1 is enough", silent_linear(), conclude=one_element_sets, recheck=one_point_is_not_enough)
 def test_sums_of_perturbed_models_are_models_on_all_samples(net: Network) -> Verdict:
     """With the same α for all samples, sums of a perturbed model and one on S' are such models themselves."""
     return jointly(net)
@@ -964,7 +1080,7 @@ def same_as_the_tangent_space(net: Network) -> Verdict:
 @printed(
     REFUTED,
     crossings,
-    recheck=second_branch_at_distance_two_lowers_the_infimum,
+    recheck=second_branch_at_distance_two_lowers_the_loss,
     note="Theorem 2 is about eps < eps_0; at eps = eps_0 another branch of the fibre may come in",
 )
 @repaired(
@@ -979,17 +1095,20 @@ def same_as_the_tangent_space(net: Network) -> Verdict:
     REFUTED,
     degenerate,
     conclude=lambda net: at_critical_point(net, attains_perturbable(net)),
+    recheck=partial(derivatives_elsewhere_lower_the_loss, at="critical"),
 )
 @mutant(
     "T~ = T",
     singular_parity_minima,
     conclude=same_as_the_tangent_space,
+    recheck=fibre_adds_to_the_tangent_space,
     note="true at every point where the rank of ∂f_X is locally constant: singular points are needed",
 )
 @mutant(
     "T~ is the whole output space, as in Figure 3",
     parity_minima(),
     conclude=lambda net: certified(net, decide_equal(total_loss(net, net.H), fmpq(0), named=("L", "0"))),
+    recheck=minimum_keeps_a_loss,
     says=r"\tilde T = \mathbb R^{m d_y}",
 )
 def test_outputs_of_a_minimum_are_nearest_in_the_perturbable_span(net: Network) -> Verdict:

@@ -7,6 +7,7 @@ d_y this is so at every critical point; elsewhere R moves without a change of ou
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 from flint import fmpq, fmpq_mat
@@ -65,7 +66,20 @@ from verify.oracles.induced import as_outputs, attains_infimum, linear_features,
 from verify.oracles.minima import at_critical_point, at_local_minimum
 from verify.oracles.rank_constrained import least_value
 from verify.papers import KHK19B
-from verify.rechecks_khk19b import is_no_better_than_linear, softmax_is_worse_than_linear
+from verify.rechecks.khk19b_resnets import (
+    branch_gains_nothing,
+    correlation_does_not_tell,
+    dead_network_has_a_better_neighbour,
+    flat_saddle_is_not_global,
+    kinks_hold_a_worse_deep_linear_network,
+    kinks_hold_a_worse_point,
+    loss_differs_from_linear_models,
+    loss_exceeds_linear_models,
+    loss_is_below_linear_models,
+    loss_is_not_below_linear_models,
+    minimum_has_a_loss,
+    well_is_not_the_deepest,
+)
 
 # --- what is drawn -----------------------------------------------------------------------------------
 
@@ -223,12 +237,19 @@ def strictly_below(net: Network) -> Verdict:
     examples=60,
     note="W [I R] ranges over nearly all maps of rank d_x, where the squared loss has no spurious minima",
 )
-@drop("PA1: d_y > d_x, weighted squares", REFUTED, giving_up((1, 1, 2), label_weighted_squared), examples=600)
+@drop(
+    "PA1: d_y > d_x, weighted squares",
+    REFUTED,
+    giving_up((1, 1, 2), label_weighted_squared),
+    examples=600,
+    recheck=loss_exceeds_linear_models,
+)
 @drop(
     "PA2: convex",
     REFUTED,
     in_shallow_wells(model_networks(ONE_OUTPUT, loss=tilted_double_well)),
     conclude=lambda net: at_local_minimum(net, no_deeper_well(net, on_features(net, parts(net).x))),
+    recheck=well_is_not_the_deepest,
 )
 @drop("PA2: twice differentiable", HOLDS, critical(ONE_OUTPUT, smoothed_hinge), examples=60)
 @drop(
@@ -237,6 +258,7 @@ def strictly_below(net: Network) -> Verdict:
     resnets(loss=absolute, rank="deficient", branch=None, d_y=1),
     conclude=resnet_meets_bound,
     examples=800,
+    recheck=partial(kinks_hold_a_worse_point, on="x"),
 )
 @drop(
     "PA3",
@@ -250,9 +272,20 @@ def strictly_below(net: Network) -> Verdict:
     REFUTED,
     critical(ONE_OUTPUT, rank="deficient"),
     conclude=lambda net: at_critical_point(net, meets_bound(net)),
+    recheck=partial(loss_exceeds_linear_models, at="critical"),
 )
-@mutant("L < inf over x", critical(ONE_OUTPUT), conclude=strictly_below)
-@mutant("inf over x and x * x", critical(ONE_OUTPUT, samples=(3, 4), scale=(-3, 0)), conclude=squares)
+@mutant(
+    "L < inf over x",
+    critical(ONE_OUTPUT),
+    conclude=strictly_below,
+    recheck=loss_is_not_below_linear_models,
+)
+@mutant(
+    "inf over x and x * x",
+    critical(ONE_OUTPUT, samples=(3, 4), scale=(-3, 0)),
+    conclude=squares,
+    recheck=partial(loss_exceeds_linear_models, on="x, x*x"),
+)
 def test_local_minima_are_no_worse_than_linear_predictors(net: Network) -> Verdict:
     """With one output, every local minimum of a ResNet is no worse than the best linear predictor."""
     return bounded(net)
@@ -293,20 +326,28 @@ DECOUPLED = critical(NARROW, model="decoupled", branches=REAL)
     REFUTED,
     in_shallow_wells(model_networks(ONE_OUTPUT, model="decoupled", loss=tilted_double_well)),
     conclude=lambda net: at_critical_point(net, no_deeper_well(net, on_features(net, *parts(net)))),
+    recheck=partial(well_is_not_the_deepest, on="x, z"),
 )
 @drop(
     "critical",
     REFUTED,
     model_networks(ONE_OUTPUT, model="decoupled", labels=integers(2)),
     conclude=attains_linear,
+    recheck=partial(loss_differs_from_linear_models, on="x, z", at="any"),
 )
-@mutant("W and V tied", critical(((1, 1, 1), (2, 2, 1)), model="tied"), conclude=decoupled_optimum)
+@mutant(
+    "W and V tied",
+    critical(((1, 1, 1), (2, 2, 1)), model="tied"),
+    conclude=decoupled_optimum,
+    recheck=partial(loss_differs_from_linear_models, on="x, z", at="critical"),
+)
 @mutant(
     "L = inf over x",
     DECOUPLED,
     conclude=lambda net: at_critical_point(
         net, decide_equal(loss(net), linear_infimum(net, parts(net).x), named=("L", "inf over x"))
     ),
+    recheck=partial(loss_differs_from_linear_models, at="critical"),
 )
 @mutant(
     "L < inf over x",
@@ -314,6 +355,7 @@ DECOUPLED = critical(NARROW, model="decoupled", branches=REAL)
     conclude=lambda net: at_critical_point(
         net, decide_less(loss(net), linear_infimum(net, parts(net).x), named=("L", "inf over x"))
     ),
+    recheck=partial(loss_is_not_below_linear_models, at="critical"),
 )
 def test_decoupled_critical_points_are_optimal(net: Network) -> Verdict:
     """Every critical point of W x + V z(x; u) is globally optimal in (W, V)."""
@@ -398,18 +440,21 @@ minima_over_features = critical(
     REFUTED,
     in_shallow_wells(model_networks(ONE_OUTPUT, loss=tilted_double_well)),
     conclude=lambda net: at_local_minimum(net, no_deeper_well(net, on_features(net, *parts(net)))),
+    recheck=partial(well_is_not_the_deepest, on="x, z"),
 )
 @drop(
     "A1: differentiable",
     REFUTED,
     resnets(loss=absolute, rank="deficient", branch=None),
     conclude=resnet_attains_linear,
+    recheck=partial(kinks_hold_a_worse_point, on="x, z"),
 )
 @drop("d_y <= d_z", HOLDS, critical(((2, 1, 2), (3, 1, 2))), examples=60, note="the proof never uses it")
 @drop(
     "d_y <= d_x",
     REFUTED,
     critical(wide_outputs, rank="any", samples=(2, 3), scale=(-4, 0)),
+    recheck=partial(loss_exceeds_linear_models, on="x, z"),
 )
 @drop(
     "d_y <= d_x: two classes",
@@ -423,6 +468,7 @@ minima_over_features = critical(
     "d_y <= d_x: three classes",
     REFUTED,
     critical(((1, 1, 3),), cross_entropy, rank="any", samples=(2, 3), scale=(-4, 0)),
+    recheck=partial(loss_exceeds_linear_models, on="x, z"),
 )
 @drop(
     "theta not in closure of Omega",
@@ -440,12 +486,24 @@ minima_over_features = critical(
     REFUTED,
     critical(NARROW, rank="deficient"),
     conclude=lambda net: at_critical_point(net, attains_residual_model(net)),
+    recheck=partial(loss_exceeds_linear_models, on="x, z", at="critical"),
 )
-@mutant("with products x z on the right", minima_over_features, conclude=with_products)
-@mutant("with squares z z on the right", minima_over_features, conclude=with_squares)
+@mutant(
+    "with products x z on the right",
+    minima_over_features,
+    conclude=with_products,
+    recheck=partial(loss_exceeds_linear_models, on="x, z, x1*z"),
+)
+@mutant(
+    "with squares z z on the right",
+    minima_over_features,
+    conclude=with_squares,
+    recheck=partial(loss_exceeds_linear_models, on="x, z, z*z"),
+)
 @mutant(
     "d_y <= d_z in place of d_y <= d_x",
     critical(((1, 2, 2),), rank="any", samples=(3, 3), scale=(-4, 0)),
+    recheck=partial(loss_exceeds_linear_models, on="x, z"),
 )
 @mutant(
     "L = inf over x",
@@ -453,6 +511,7 @@ minima_over_features = critical(
     conclude=lambda net: at_local_minimum(
         net, decide_equal(loss(net), linear_infimum(net, parts(net).x), named=("L", "inf over x"))
     ),
+    recheck=loss_differs_from_linear_models,
 )
 def test_resnet_minima_attain_the_perturbable_basis_with_features(net: Network) -> Verdict:
     """Differentiable local minima of ResNets have the least loss of x, z and the perturbable basis."""
@@ -487,7 +546,7 @@ def correlation_tells(net: Network) -> Verdict:
     says=r"\exists i: z(x_i; u) \ne 0 \;\Rightarrow\; L(\theta) < \inf_W \sum_i \lambda_i \ell_{y_i}(W x_i)",
     assumes={"local minimum": r"\theta \notin \tilde\Omega \text{ is a local minimum of } L"},
 )
-@printed(REFUTED, critical(NARROW), recheck=is_no_better_than_linear, note="z = x gains nothing")
+@printed(REFUTED, critical(NARROW), recheck=branch_gains_nothing, note="z = x gains nothing")
 @repaired(
     r"L(\theta) < \inf_W \sum_i \lambda_i |W x_i - y_i|^2 \;\Leftrightarrow\; "
     r"\textstyle\sum_i \lambda_i (W^* x_i - y_i) z(x_i; u)^\top \ne 0",
@@ -501,12 +560,14 @@ def correlation_tells(net: Network) -> Verdict:
     REFUTED,
     critical(NARROW, rank="deficient"),
     conclude=lambda net: at_critical_point(net, correlation_tells(net)),
+    recheck=correlation_does_not_tell,
     note="the repaired sentence at critical points",
 )
 @mutant(
     "strict whenever z is no linear function of x",
     critical(NARROW, samples=(2, 3)),
     conclude=lambda net: strictly_below(net) if _is_new(net) else vacuous("z is linear in x"),
+    recheck=partial(branch_gains_nothing, new=True),
 )
 @mutant(
     "never strict",
@@ -514,6 +575,7 @@ def correlation_tells(net: Network) -> Verdict:
     conclude=lambda net: at_local_minimum(
         net, decide_at_most(linear_infimum(net, parts(net).x), loss(net), named=("inf over x", "L"))
     ),
+    recheck=loss_is_below_linear_models,
 )
 def test_residual_branch_improves_strictly(net: Network) -> Verdict:
     """L is strictly below the bound of Proposition 1 as long as z(x_i; u) is nonnegligible."""
@@ -535,7 +597,7 @@ def _is_new(net: Network) -> bool:
     REFUTED,
     giving_up((1, 1, 3), cross_entropy),
     examples=600,
-    recheck=softmax_is_worse_than_linear,
+    recheck=loss_exceeds_linear_models,
     note="softmax cross-entropy, d_y = 3 > d_x = 1; soft labels are frequencies of one-hot samples",
 )
 @repaired(
@@ -547,11 +609,17 @@ def _is_new(net: Network) -> bool:
     examples=60,
     reaches={k: v for k, v in RANKS.items() if "W" in k},
 )
-@mutant("d_y <= d_x + 1", giving_up((1, 1, 2), label_weighted_squared), examples=600)
+@mutant(
+    "d_y <= d_x + 1",
+    giving_up((1, 1, 2), label_weighted_squared),
+    examples=600,
+    recheck=loss_exceeds_linear_models,
+)
 @mutant(
     "d_y <= d_x, at every critical point",
     critical(((2, 1, 2),), samples=(2, 3), rank="deficient"),
     conclude=lambda net: at_critical_point(net, meets_bound(net)),
+    recheck=partial(loss_exceeds_linear_models, at="critical"),
 )
 def test_shamirs_bound_extends_to_several_outputs(net: Network) -> Verdict:
     """Theorem 3 extends Proposition 1 to any number of outputs."""
@@ -642,6 +710,7 @@ def second_order(net: Network) -> Verdict:
     REFUTED,
     deep_linear_networks(((1, 1, 1),), sigma="relu", degenerate="none", labels=integers(2)),
     conclude=no_better_neighbour,
+    recheck=dead_network_has_a_better_neighbour,
 )
 @drop(
     "PA5: convex",
@@ -650,6 +719,7 @@ def second_order(net: Network) -> Verdict:
         deep_linear_networks(((1, 1, 1), (2, 2, 1)), degenerate="none", loss=tilted_double_well)
     ),
     conclude=lambda net: at_local_minimum(net, no_deeper_well(net, on_features(net, net.X))),
+    recheck=partial(well_is_not_the_deepest, on="inputs"),
 )
 @drop(
     "PA5: differentiable",
@@ -657,6 +727,7 @@ def second_order(net: Network) -> Verdict:
     deep_linear_networks(((2, 1, 1),), degenerate="last", loss=absolute, samples=(2, 2), labels=integers(1)),
     conclude=global_at_kinks,
     examples=800,
+    recheck=kinks_hold_a_worse_deep_linear_network,
 )
 @drop(
     "PA6: squared loss",
@@ -672,6 +743,7 @@ def second_order(net: Network) -> Verdict:
     giving_up((1, 1, 2), label_weighted_squared).map(as_deep_linear),
     conclude=no_worse_than_first_inputs,
     examples=600,
+    recheck=partial(loss_exceeds_linear_models, on="the first inputs"),
 )
 @drop(
     "PA6: cross-entropy",
@@ -679,15 +751,20 @@ def second_order(net: Network) -> Verdict:
     giving_up((1, 1, 3), cross_entropy).map(as_deep_linear),
     conclude=no_worse_than_first_inputs,
     examples=600,
+    recheck=partial(loss_exceeds_linear_models, on="the first inputs"),
 )
 @drop(
     "local minimum: critical point",
     REFUTED,
     deep(THIN_ENDS),
     conclude=lambda net: at_critical_point(net, attains_global(net)),
+    recheck=partial(loss_exceeds_linear_models, on="inputs", at="critical"),
 )
 @mutant(
-    "second-order stationary points are global", deep(((1, 1, 1, 1), (2, 2, 2, 2))), conclude=second_order
+    "second-order stationary points are global",
+    deep(((1, 1, 1, 1), (2, 2, 2, 2))),
+    conclude=second_order,
+    recheck=flat_saddle_is_not_global,
 )
 @mutant(
     "L is the least loss of all outputs",
@@ -695,6 +772,7 @@ def second_order(net: Network) -> Verdict:
     conclude=lambda net: at_local_minimum(
         net, decide(not loss(net), why="A network fits what no line does.")
     ),
+    recheck=minimum_has_a_loss,
 )
 def test_deep_linear_minima_are_global(net: Network) -> Verdict:
     """Every local minimum of a deep linear network is global if the thinnest layer is the input or output."""

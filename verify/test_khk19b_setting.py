@@ -8,6 +8,7 @@ stratification of f_X(U), which is not a question about instances.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from flint import arb, ctx, fmpq, fmpq_mat, fmpq_poly
 from hypothesis import strategies as st
@@ -69,11 +70,34 @@ from verify.oracles.kinks import (
     ties,
 )
 from verify.papers import KHK19B
-from verify.rechecks_khk19b import (
+from verify.rechecks.khk19b_setting import (
+    assumption_1_fails,
+    bends_along_the_line,
+    combination_is_not_the_output,
     curve_crosses_itself,
+    f_is_not_differentiable,
+    gradient_is_not_zero,
+    image_ends_at_a_fold,
+    image_is_no_graph,
     is_a_hidden_kink,
-    loss_is_negative_or_not_convex,
+    is_differentiable_yet_not_analytic,
+    is_not_analytic_along_the_line,
+    loss_is_below_half_the_label,
+    loss_is_not_convex,
+    loss_is_not_strictly_convex,
+    outputs_are_not_spanned,
+    point_of_omega_is_a_limit_of_others,
+    rank_changes_along_the_line,
     rank_drops_along_the_line,
+    rank_is_higher_nearby,
+    right_derivatives_do_not_vanish,
+    right_slopes_do_not_vanish,
+    second_derivative_jumps,
+    slopes_are_not_orthogonal_to_outputs,
+    summand_does_not_vanish,
+    tie_is_not_in_omega,
+    tie_is_not_in_the_closure,
+    without_weights_it_does_not_vanish,
 )
 
 PLAIN = ("relu", "leaky relu", "abs")
@@ -169,12 +193,18 @@ def every_tie_is(in_omega: bool) -> Callable[[Network], Verdict]:
         "pooling": lambda point: len(point.net.computation.steps) == 6,
     },
 )
-@mutant("every tie is in Omega", hidden_kinks, conclude=every_tie_is(True))
-@mutant("every tie is in the closure of Omega", tied, conclude=every_tie_is(False))
+@mutant("every tie is in Omega", hidden_kinks, conclude=every_tie_is(True), recheck=tie_is_not_in_omega)
+@mutant(
+    "every tie is in the closure of Omega",
+    tied,
+    conclude=every_tie_is(False),
+    recheck=tie_is_not_in_the_closure,
+)
 @mutant(
     "Omega is empty",
     hidden_kinks,
     conclude=lambda net: decide(is_differentiable(net), why="f_X has one-sided derivatives that differ."),
+    recheck=f_is_not_differentiable,
 )
 @mutant(
     "points of Omega are limits of no other",
@@ -184,6 +214,7 @@ def every_tie_is(in_omega: bool) -> Callable[[Network], Verdict]:
         if is_differentiable(net) is False
         else vacuous("θ is not in Ω")
     ),
+    recheck=point_of_omega_is_a_limit_of_others,
 )
 def test_nondifferentiable_points_are_closed(net: Network) -> Verdict:
     """For networks with ReLUs or pooling, the limits of non-differentiable points are non-differentiable points."""
@@ -299,7 +330,7 @@ at_hinge = {"at the hinge": lambda point: point.kind == "hinge" and point.q[0, 0
 @printed(
     REFUTED,
     loss_points(least_label=-2),
-    recheck=loss_is_negative_or_not_convex,
+    recheck=assumption_1_fails,
     note="the labels are any y: with a negative entry the cross-entropy is negative somewhere, and concave along a line",
 )
 @repaired(
@@ -319,20 +350,28 @@ at_hinge = {"at the hinge": lambda point: point.kind == "hinge" and point.q[0, 0
     REFUTED,
     loss_points(("cross-entropy",), least_label=-2),
     conclude=convexity,
+    recheck=loss_is_not_convex,
 )
-@drop("p >= 2", REFUTED, loss_points(("hinge",), powers=(1, 1)))
+@drop("p >= 2", REFUTED, loss_points(("hinge",), powers=(1, 1)), recheck=assumption_1_fails)
 @mutant(
     "strictly convex",
     loss_points(("squared", "hinge")),
     conclude=lambda point: convexity(point, strict=True),
+    recheck=loss_is_not_strictly_convex,
 )
-@mutant("twice differentiable", loss_points(("hinge",)), conclude=twice_differentiable)
+@mutant(
+    "twice differentiable",
+    loss_points(("hinge",)),
+    conclude=twice_differentiable,
+    recheck=second_derivative_jumps,
+)
 @mutant(
     "at least |y|^2 / 2",
     loss_points(("squared",)),
     conclude=lambda point: decide_at_most(
         sum((e * e for e in point.y.entries()), fmpq(0)) / 2, point.value(point.q), named=("|y|^2/2", "l")
     ),
+    recheck=loss_is_below_half_the_label,
 )
 def test_common_losses_satisfy_assumption_1(point: LossPoint) -> Verdict:
     """The squared loss, the cross-entropy and the polynomial hinge are differentiable, convex and not negative."""
@@ -429,9 +468,27 @@ homogeneous_output = networks(
         "several samples": lambda net: net.X.nrows() > 1,
     },
 )
-@drop("linear output layer: frozen bias", REFUTED, frozen_bias, conclude=some_g)
-@drop("linear output layer: an activation after it", REFUTED, bent_output, conclude=some_g)
-@drop("linear output layer: weights tied to u", REFUTED, tied_output, conclude=some_g)
+@drop(
+    "linear output layer: frozen bias",
+    REFUTED,
+    frozen_bias,
+    conclude=some_g,
+    recheck=outputs_are_not_spanned,
+)
+@drop(
+    "linear output layer: an activation after it",
+    REFUTED,
+    bent_output,
+    conclude=some_g,
+    recheck=outputs_are_not_spanned,
+)
+@drop(
+    "linear output layer: weights tied to u",
+    REFUTED,
+    tied_output,
+    conclude=some_g,
+    recheck=outputs_are_not_spanned,
+)
 @drop(
     "linear output layer: homogeneous in theta",
     HOLDS,
@@ -440,12 +497,23 @@ homogeneous_output = networks(
     examples=60,
     note="by Euler's identity, g = theta / degree: the output layer is sufficient, not necessary",
 )
-@mutant("g = theta", anywhere, conclude=combines_with(lambda net: net.theta))
-@mutant("g = (W, 0, 0)", anywhere, conclude=combines_with(output_weights))
+@mutant(
+    "g = theta",
+    anywhere,
+    conclude=combines_with(lambda net: net.theta),
+    recheck=partial(combination_is_not_the_output, g="θ"),
+)
+@mutant(
+    "g = (W, 0, 0)",
+    anywhere,
+    conclude=combines_with(output_weights),
+    recheck=partial(combination_is_not_the_output, g="(W, 0, 0)"),
+)
 @mutant(
     "g at 2 theta",
     anywhere,
     conclude=combines_with(lambda net: output_layer(net.at(net.theta * 2))),
+    recheck=partial(combination_is_not_the_output, g="g(2θ)"),
     says=r"f_{x_i}(\theta) = \sum_k g(2\theta)_k\, \partial_k f_{x_i}(\theta)",
 )
 def test_linear_output_layers_satisfy_assumption_2(net: Network) -> Verdict:
@@ -608,12 +676,19 @@ def right_derivatives(net: Network) -> Verdict:
     },
     note="criticality is decided from values of L alone, by interpolation along each parameter (squared loss)",
 )
-@drop("critical", REFUTED, networks(samples=(1, 2)), conclude=sum_of_slopes_vanishes)
+@drop(
+    "critical",
+    REFUTED,
+    networks(samples=(1, 2)),
+    conclude=sum_of_slopes_vanishes,
+    recheck=gradient_is_not_zero,
+)
 @drop(
     "differentiable l",
     REFUTED,
     interpolated(),
     conclude=right_slopes,
+    recheck=right_slopes_do_not_vanish,
     note="global minima at kinks of |q - y|, with right derivatives: the derivative itself does not exist",
 )
 @drop(
@@ -621,14 +696,26 @@ def right_derivatives(net: Network) -> Verdict:
     REFUTED,
     one_unit,
     conclude=right_derivatives,
+    recheck=right_derivatives_do_not_vanish,
     note="points of Omega with no direction of descent, with right derivatives of f",
 )
-@mutant("without lambda_i", critical, conclude=at_critical(unweighted))
-@mutant("for every sample", critical, conclude=at_critical(for_every_sample))
+@mutant(
+    "without lambda_i",
+    critical,
+    conclude=at_critical(unweighted),
+    recheck=without_weights_it_does_not_vanish,
+)
+@mutant(
+    "for every sample",
+    critical,
+    conclude=at_critical(for_every_sample),
+    recheck=summand_does_not_vanish,
+)
 @mutant(
     "f for its derivative, without A2",
     without_output_layer,
     conclude=at_critical(with_f_itself),
+    recheck=slopes_are_not_orthogonal_to_outputs,
     says=r"\sum_i \lambda_i\, \partial \ell_{y_i}(f_{x_i}(\theta))\, f_{x_i}(\theta) = 0",
 )
 def test_slopes_are_orthogonal_to_the_derivatives(net: Network) -> Verdict:
@@ -717,8 +804,13 @@ singular = networks(
     },
     note="proven for a whole box around each theta, by the enclosure of a minor",
 )
-@mutant("upper semicontinuous", singular, conclude=rank_is_at_most)
-@mutant("constant near every theta", approaches(singular), conclude=rank_is_constant_along)
+@mutant("upper semicontinuous", singular, conclude=rank_is_at_most, recheck=rank_is_higher_nearby)
+@mutant(
+    "constant near every theta",
+    approaches(singular),
+    conclude=rank_is_constant_along,
+    recheck=rank_changes_along_the_line,
+)
 def test_rank_is_lower_semicontinuous(point: Approach) -> Verdict:
     """The rank of the Jacobian of f_X does not drop near any differentiable point."""
     return rank_keeps_up_along(point)
@@ -744,12 +836,14 @@ def analytic_off_the_closure(point: Approach) -> Verdict:
 
 
 def affine_along(point: Approach) -> Verdict:
-    """f_X(θ + t v) is affine in t near 0, where θ ∉ Ω̃."""
+    """f_X(θ + t v) is affine in t near 0, where θ ∉ Ω̃: at −t, 0, t and 2 t the outputs lie on one line."""
     net, t = point.net, NEAR[-1]
     if not is_off_kinks(net):
         return vacuous("θ may be a limit of points of Ω")
-    sides = net.outputs_at(net.theta + point.v * t) + net.outputs_at(net.theta - point.v * t)
-    return decide(sides == net.H * 2, why="f_X bends along a line through θ.")
+    here = net.H
+    before, after, twice = (net.outputs_at(net.theta + point.v * s) for s in (-t, t, 2 * t))
+    straight = after - here == here - before and twice - here == (after - here) * 2
+    return decide(straight, why="f_X bends along a line through θ.")
 
 
 @claim(
@@ -781,13 +875,20 @@ def affine_along(point: Approach) -> Verdict:
     REFUTED,
     approaches(tied_networks(st.just(_squared_relu()))),
     conclude=analytic_along,
+    recheck=is_differentiable_yet_not_analytic,
     note="w relu(u x)^2 is C1, with an empty Omega, and not analytic where u = 0",
 )
-@mutant("near every theta", approaches(hidden_kinks), conclude=analytic_along)
+@mutant(
+    "near every theta",
+    approaches(hidden_kinks),
+    conclude=analytic_along,
+    recheck=is_not_analytic_along_the_line,
+)
 @mutant(
     "affine near theta outside the closure of Omega",
     approaches(tied_networks(plain_computations())),
     conclude=affine_along,
+    recheck=bends_along_the_line,
 )
 def test_relu_networks_are_analytic_near_differentiable_points(net: Network) -> Verdict:
     """ReLU networks are analytic near any point at which they are differentiable."""
@@ -914,9 +1015,15 @@ def image_is_a_graph(curve: Curve) -> Verdict:
         )
     },
 )
-@drop("constant rank", REFUTED, curves(columns=(2,)), conclude=folded_image_is_a_manifold)
-@mutant("U = (-1, 1) is small enough", curves(radii=(1, 1)))
-@mutant("a graph over the first output", curves(), conclude=image_is_a_graph)
+@drop(
+    "constant rank",
+    REFUTED,
+    curves(columns=(2,)),
+    conclude=folded_image_is_a_manifold,
+    recheck=image_ends_at_a_fold,
+)
+@mutant("U = (-1, 1) is small enough", curves(radii=(1, 1)), recheck=curve_crosses_itself)
+@mutant("a graph over the first output", curves(), conclude=image_is_a_graph, recheck=image_is_no_graph)
 def test_image_is_a_manifold(curve: Curve) -> Verdict:
     """Where the rank of the derivative is constant on U, the image f_X(U) is a manifold of that dimension."""
     return image_is_a_manifold(curve)

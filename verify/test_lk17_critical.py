@@ -32,6 +32,13 @@ from verify.oracles.rank_constrained import (
     squared_norm,
 )
 from verify.papers import LK17
+from verify.rechecks.lk17_critical import (
+    fewer_values_are_kept,
+    saddle_is_not_strict,
+    saddle_of_less_rank_is_strict,
+    smaller_values_are_kept,
+    value_is_no_partial_sum,
+)
 
 
 @claim(
@@ -67,6 +74,7 @@ from verify.papers import LK17
         kind(p) is Kind.GLOBAL_MINIMUM or has_negative_curvature(p),
         why="A saddle without negative curvature.",
     ),
+    recheck=saddle_is_not_strict,
 )
 @mutant(
     "saddles with rank R < d_p are not strict",
@@ -76,6 +84,7 @@ from verify.papers import LK17
         kind(p) is Kind.GLOBAL_MINIMUM or p.R.rank() == p.least_width or not has_negative_curvature(p),
         why="A strict saddle.",
     ),
+    recheck=saddle_of_less_rank_is_strict,
 )
 def test_critical_points_are_of_three_kinds(p: DeepLinearProblem) -> Verdict:
     """The kind by ranks agrees with the inertia of the exact Hessian at every critical point."""
@@ -102,7 +111,13 @@ def is_a_partial_sum(p, most=None):
     assumes={"critical": r"\nabla L(W) = 0"},
 )
 @printed(HOLDS, every_other | every_critical, examples=100, reaches=KINDS)
-@drop("critical", REFUTED, deep_linear_problems(layers="full"), conclude=is_a_partial_sum)
+@drop(
+    "critical",
+    REFUTED,
+    deep_linear_problems(layers="full"),
+    conclude=is_a_partial_sum,
+    recheck=value_is_no_partial_sum,
+)
 @mutant(
     "|S| = min(d_p, rank)",
     every_other,
@@ -110,6 +125,7 @@ def is_a_partial_sum(p, most=None):
     conclude=lambda p: at_critical_point(
         p, decide((p.R * p.X).rank() == min(p.least_width, q_of(p)), why="Fewer singular values are kept.")
     ),
+    recheck=fewer_values_are_kept,
 )
 @mutant(
     "S the largest",
@@ -122,6 +138,7 @@ def is_a_partial_sum(p, most=None):
             why="Not the largest singular values are kept.",
         ),
     ),
+    recheck=smaller_values_are_kept,
 )
 def test_critical_values_are_partial_sums(p: DeepLinearProblem) -> Verdict:
     """At a critical point the network keeps some of the singular values of the data, unchanged, and no more than d_p."""

@@ -1,6 +1,6 @@
 """Lu & Kawaguchi (2017), Theorem 2.3 at trained points: in float64 with error bounds, and certified in balls."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from flint import ctx
@@ -11,6 +11,7 @@ from strategies.instance import instance
 from strategies.matrices import matrix
 from strategies.numbers import between, exact
 from verify import HOLDS, REFUTED, Rung, all_of, claim, decide, decide_equal, drop, mutant, printed, vacuous
+from verify.curves import record_point
 from verify.oracles.descents import (
     DeepLinearMinima,
     certify_deep_linear_minimum,
@@ -19,6 +20,7 @@ from verify.oracles.descents import (
 )
 from verify.oracles.rank_constrained import least_value
 from verify.papers import LK17
+from verify.rechecks.lk17_found import local_minimum_has_another_value, loss_exceeds_the_least_at_zero
 
 
 @instance
@@ -165,16 +167,42 @@ def at_starts(batch: Trainings):
     reaches={"bottleneck": lambda b: b.bottleneck, "no bottleneck": lambda b: not b.bottleneck},
     note="20 descents an instance; a float point is never a refutation",
 )
-@drop("local minimum", REFUTED, BATCHES, examples=20, conclude=at_starts)
-@mutant("L* over all R", NARROW_BATCHES, examples=20, conclude=lambda b: at_stopped(b, without_rank))
-@mutant(
-    "L* from the singular values of Y", BATCHES, examples=20, conclude=lambda b: at_stopped(b, from_targets)
+@drop(
+    "local minimum",
+    REFUTED,
+    BATCHES,
+    examples=20,
+    conclude=at_starts,
+    recheck=loss_exceeds_the_least_at_zero,
 )
 @mutant(
-    "L = 2 L*", BATCHES, examples=20, conclude=lambda b: at_stopped(b, lambda _, found: 2 * found.optimum)
+    "L* over all R",
+    NARROW_BATCHES,
+    examples=20,
+    conclude=lambda b: at_stopped(b, without_rank),
+    recheck=partial(local_minimum_has_another_value, value="over all R"),
+)
+@mutant(
+    "L* from the singular values of Y",
+    BATCHES,
+    examples=20,
+    conclude=lambda b: at_stopped(b, from_targets),
+    recheck=partial(local_minimum_has_another_value, value="from the singular values of Y"),
+)
+@mutant(
+    "L = 2 L*",
+    BATCHES,
+    examples=20,
+    conclude=lambda b: at_stopped(b, lambda _, found: 2 * found.optimum),
+    recheck=partial(local_minimum_has_another_value, value="twice"),
 )
 def test_found_points_attain_the_global_minimum(batch: Trainings):
     """Where a descent ends, L is the global minimum, up to rounding and what the gradient left allows."""
+    found = trained(batch)
+    losses = {"found": found.loss, "min over rank <= d_p": found.optimum, "min over all R": without_rank(batch, found)}
+    if (ended := found.stopped & found.conclusive).any():
+        means = {name: float(values[ended].mean()) for name, values in losses.items()}
+        record_point("loss against the least width", at={"d_p": min(batch.widths)}, measured="L", of=means)
     return at_stopped(batch)
 
 
@@ -215,18 +243,21 @@ def at_certified(batch: Trainings, right):
     FEW_NARROW,
     examples=20,
     conclude=lambda b: at_certified(b, lambda p: least_value(p.X, p.Y, p.X.nrows())),
+    recheck=partial(local_minimum_has_another_value, value="over all R"),
 )
 @mutant(
     "2 L = 0",
     FEW,
     examples=20,
     conclude=lambda b: at_certified(b, lambda p: 0),
+    recheck=partial(local_minimum_has_another_value, value="zero"),
 )
 @mutant(
     "one rank less",
     FEW,
     examples=20,
     conclude=lambda b: at_certified(b, lambda p: least_value(p.X, p.Y, p.least_width - 1)),
+    recheck=partial(local_minimum_has_another_value, value="one rank less"),
 )
 def test_certified_minima_attain_the_global_minimum(batch: Trainings):
     """At every local minimum that provably lies near a trained point, 2 L is the least value over rank R <= d_p."""

@@ -1,5 +1,7 @@
 """Lu & Kawaguchi (2017), Section 3.1: Theorems 3.2 and 3.3, full rank at equal loss, and the steps of their proofs."""
 
+from functools import partial
+
 from flint import fmpq, fmpq_mat
 
 from strategies.deep_linear import DeepLinearProblem, planted_critical_problems
@@ -46,12 +48,22 @@ from verify.oracles.full_rank import (
 )
 from verify.oracles.perturbations import pseudo_inverse
 from verify.papers import LK17
-from verify.rechecks_lk17 import (
-    no_full_rank_layer,
-    normal_equation_has_no_shape,
+from verify.rechecks.lk17_full_rank import (
+    a_layer_is_deficient,
+    bound_with_min_is_not_needed,
+    layer_stays_deficient,
+    line_leaves_the_loss,
+    line_stays_deficient,
+    normal_equation_fails,
+    one_fewer_is_too_few,
     ones_do_not_fit,
+    product_has_less_rank,
+    product_is_not_full,
     product_stays_deficient,
+    rank_falls_on_the_line,
     rank_inequality_fails,
+    solutions_have_another_dimension,
+    sylvester_bound_fails,
 )
 
 MINIMUM = r"W \text{ is a local minimum of (1)}"
@@ -114,7 +126,7 @@ THRESHOLD_CLASSES = {
 @printed(
     REFUTED,
     realizable_minima(),
-    recheck=no_full_rank_layer,
+    recheck=layer_stays_deficient,
     note="false where rank(YX^T) < kappa(d), if only just; rank(YX^T) >= d_p is enough, since kappa(d) <= d_p",
 )
 @repaired(
@@ -125,13 +137,14 @@ THRESHOLD_CLASSES = {
     needs=205,
     reaches={**THRESHOLD_CLASSES, "EX^T != 0": lambda p: any(p.G.entries())},
 )
-@drop("rank(YX^T) >= kappa(d)", REFUTED, realizable_minima())
+@drop("rank(YX^T) >= kappa(d)", REFUTED, realizable_minima(), recheck=layer_stays_deficient)
 @drop(
     "local minimum",
     REFUTED,
     other_critical_points,
     conclude=critical_only,
     examples=800,
+    recheck=partial(layer_stays_deficient, at="critical"),
     note="a critical point, although rank(YX^T) is full",
 )
 @drop(
@@ -151,15 +164,26 @@ THRESHOLD_CLASSES = {
     needs=60,
     note="superfluous if rank(YX^T) >= kappa(d)",
 )
-@mutant("rank(YX^T) >= kappa(d) - 1", realizable_minima(), conclude=lambda p: at_threshold(p, minus=1))
+@mutant(
+    "rank(YX^T) >= kappa(d) - 1",
+    realizable_minima(),
+    conclude=lambda p: at_threshold(p, minus=1),
+    recheck=partial(layer_stays_deficient, least="kappa - 1"),
+)
 @mutant(
     "min(d_i, d_i-1) for max in kappa",
     realizable_minima(),
     says=r"\mathrm{rank}(RX) \ge s_1 + s_2 - \min(d_i, d_{i-1}) \text{ is necessary}",
     conclude=lambda p: at_certified_minimum(p, min_is_needed(p)),
     examples=300,
+    recheck=bound_with_min_is_not_needed,
 )
-@mutant("full rank at once", hugging, conclude=lambda p: at_certified_minimum(p, already_full(p)))
+@mutant(
+    "full rank at once",
+    hugging,
+    conclude=lambda p: at_certified_minimum(p, already_full(p)),
+    recheck=a_layer_is_deficient,
+)
 def test_layers_can_be_made_full_rank(problem: DeepLinearProblem) -> Verdict:
     """At a local minimum every weight matrix can be made full rank by a small change that keeps the loss."""
     return at_certified_minimum(problem, every_deficient_layer(problem))
@@ -245,7 +269,7 @@ def at_minimum(at: ChosenLayer, verdict: Verdict) -> Verdict:
 @printed(
     REFUTED,
     chosen_layers(minima),
-    recheck=normal_equation_has_no_shape,
+    recheck=normal_equation_fails,
     note="B must be the transpose of W_H ... W_{i+1}",
 )
 @repaired(
@@ -268,21 +292,25 @@ def at_minimum(at: ChosenLayer, verdict: Verdict) -> Verdict:
         ),
         lambda p, i: p.above(i).transpose(),
     ),
+    recheck=partial(normal_equation_fails, B="the transpose", moved=True),
 )
 @mutant(
     "- B Y A^T",
     chosen_layers(minima),
     conclude=lambda at: normal_equation(at, lambda p, i: p.above(i).transpose() * -1),
+    recheck=partial(normal_equation_fails, B="minus the transpose"),
 )
 @mutant(
     "kernel of dimension d_i d_i-1 - s1 s2 - 1",
     chosen_layers(minima),
     conclude=lambda at: at_minimum(at, solutions(at, loses=1)),
+    recheck=solutions_have_another_dimension,
 )
 @mutant(
     "B = W_H ... W_{i+1}",
     chosen_layers(minima),
     conclude=lambda at: normal_equation(at, lambda p, i: p.above(i)),
+    recheck=partial(normal_equation_fails, B="W_H ... W_{i+1}"),
 )
 def test_normal_equation(at: ChosenLayer) -> Verdict:
     """The normal equation of one layer, with B as displayed."""
@@ -334,13 +362,14 @@ def critical_with_full_data(at: ChosenLayer) -> Verdict:
         "equality": lambda at: kept_rank(at.problem, at.layer) == bound_of_layer(at.problem, at.layer) > 0
     },
 )
-@drop("rank(YX^T) >= d_p", REFUTED, chosen_layers(realizable_minima()))
+@drop("rank(YX^T) >= d_p", REFUTED, chosen_layers(realizable_minima()), recheck=rank_inequality_fails)
 @drop(
     "local minimum",
     REFUTED,
     chosen_layers(other_critical_points),
     conclude=critical_with_full_data,
     examples=800,
+    recheck=partial(rank_inequality_fails, at="critical"),
     note="a critical point, although rank(YX^T) is full",
 )
 @mutant(
@@ -350,16 +379,19 @@ def critical_with_full_data(at: ChosenLayer) -> Verdict:
         at, rank_bound(at, bound=lambda p, i: sum(layer_ranks(p, i)) - min(p.widths[i], p.widths[i - 1]))
     ),
     examples=300,
+    recheck=partial(rank_inequality_fails, short=0, widest=False),
 )
 @mutant(
     "one more",
     chosen_layers(realizable_minima(threshold="d_p")),
     conclude=lambda at: at_full_data(at, rank_bound(at, bound=lambda p, i: bound_of_layer(p, i) + 1)),
+    recheck=partial(rank_inequality_fails, short=0, more=1),
 )
 @mutant(
     "rank(YX^T) >= d_p - 1",
     chosen_layers(realizable_minima()),
     conclude=lambda at: at_full_data(at, rank_bound(at), minus=1),
+    recheck=partial(rank_inequality_fails, short=1),
 )
 def test_rank_inequality(at: ChosenLayer) -> Verdict:
     """The rank of the block that the normal equation fixes is at least s₁ + s₂ − max(d_i, d_{i−1})."""
@@ -380,13 +412,20 @@ def test_rank_inequality(at: ChosenLayer) -> Verdict:
     chosen_layers(realizable_minima(y="any")),
     conclude=lambda at: sylvester(at, needs="X"),
     examples=400,
+    recheck=partial(sylvester_bound_fails, y_full=False),
 )
 @mutant(
     "min(m, d_0) for m",
     chosen_layers(realizable_minima()),
     conclude=lambda at: sylvester(at, samples=lambda p: min(p.X.ncols(), p.widths[0])),
+    recheck=partial(sylvester_bound_fails, samples="min(m, d_0)"),
 )
-@mutant("one more", chosen_layers(minima), conclude=lambda at: sylvester(at, more=1))
+@mutant(
+    "one more",
+    chosen_layers(minima),
+    conclude=lambda at: sylvester(at, more=1),
+    recheck=partial(sylvester_bound_fails, more=1),
+)
 def test_bounds_that_follow(at: ChosenLayer) -> Verdict:
     """Sylvester's inequality for the product Bᵀ Y Aᵀ, once with Y and once with Y Xᵀ in the middle."""
     return sylvester(at)
@@ -425,9 +464,17 @@ def sylvester(at: ChosenLayer, *, samples=lambda p: p.X.ncols(), more: int = 0, 
     },
 )
 @mutant(
-    "one fewer", chosen_layers(hugging, deficient=True), conclude=lambda at: at_minimum(at, one_fewer(at))
+    "one fewer",
+    chosen_layers(hugging, deficient=True),
+    conclude=lambda at: at_minimum(at, one_fewer(at)),
+    recheck=one_fewer_is_too_few,
 )
-@mutant("always", chosen_layers(realizable_minima()), conclude=lambda at: at_minimum(at, always(at)))
+@mutant(
+    "always",
+    chosen_layers(realizable_minima()),
+    conclude=lambda at: at_minimum(at, always(at)),
+    recheck=partial(layer_stays_deficient, layer="chosen"),
+)
 def test_number_of_ones(at: ChosenLayer) -> Verdict:
     """The number of ones that K needs."""
     if is_full_rank(at.problem.weights[at.layer - 1]):
@@ -497,6 +544,7 @@ def never_falls(problem: DeepLinearProblem, i: int, direction: fmpq_mat) -> Verd
     REFUTED,
     chosen_layers(hugging, deficient=True),
     conclude=lambda at: at_minimum(at, decide_line(at.problem, at.layer, at.Z)),
+    recheck=line_leaves_the_loss,
 )
 @drop(
     "full rank",
@@ -512,17 +560,20 @@ def never_falls(problem: DeepLinearProblem, i: int, direction: fmpq_mat) -> Verd
         if deficient_layers(at.problem) and at.layer in deficient_layers(at.problem)
         else vacuous("W_i is of full rank")
     ),
+    recheck=line_stays_deficient,
 )
 @mutant(
     "for every mu > 0",
     chosen_layers(hugging, deficient=True),
     conclude=lambda at: line(at, never_falls),
     examples=1000,
+    recheck=partial(rank_falls_on_the_line, positive=True),
 )
 @mutant(
     "for every mu",
     chosen_layers(hugging, deficient=True),
     conclude=lambda at: line(at, lambda p, i, d: full_rank_at(p, i, d, mu=[0, 1])),
+    recheck=partial(rank_falls_on_the_line, positive=False),
 )
 def test_line_of_equal_loss(at: ChosenLayer) -> Verdict:
     """On the line to a full-rank solution the loss is constant and the rank full but for finitely many points."""
@@ -574,7 +625,13 @@ def in_window(problem: DeepLinearProblem) -> bool:
         "H >= 3": lambda p: len(p.weights) >= 3,
     },
 )
-@drop("rank(YX^T) >= d_p", REFUTED, realizable_minima(full_layers=True), examples=300)
+@drop(
+    "rank(YX^T) >= d_p",
+    REFUTED,
+    realizable_minima(full_layers=True),
+    examples=300,
+    recheck=product_stays_deficient,
+)
 @drop(
     "X",
     HOLDS,
@@ -605,12 +662,14 @@ def in_window(problem: DeepLinearProblem) -> bool:
     realizable_minima(full_layers=True),
     conclude=lambda p: full_layers(p, decide_full_rank_product(p), rank=p.least_width - 1),
     examples=300,
+    recheck=partial(product_stays_deficient, least="d_p - 1"),
 )
 @mutant(
     "rank(YX^T) >= 1",
     realizable_minima(full_layers=True),
     conclude=lambda p: full_layers(p, decide_full_rank_product(p), rank=1),
     examples=1500,
+    recheck=partial(product_stays_deficient, least="1"),
 )
 @mutant(
     "rank(R) = min(d_0, d_H)",
@@ -618,6 +677,7 @@ def in_window(problem: DeepLinearProblem) -> bool:
     conclude=lambda p: full_layers(
         p, decide(p.R.rank() == min(p.widths[0], p.widths[-1]), why="The product is deficient.")
     ),
+    recheck=product_is_not_full,
 )
 def test_product_can_be_given_rank_d_p(problem: DeepLinearProblem) -> Verdict:
     """Near a local minimum with full-rank weights there is one of equal loss whose product has rank d_p."""
@@ -672,13 +732,20 @@ def least_rank(problem: DeepLinearProblem, more: int = 0) -> Verdict:
     conclude=lambda p: decide_at_most(
         least_product_rank(p.widths), p.R.rank(), named=("r_min(d)", "rank(R)")
     ),
+    recheck=partial(product_has_less_rank, full=False),
 )
-@mutant("r_min + 1", realizable_minima(full_layers=True), conclude=lambda p: least_rank(p, 1))
+@mutant(
+    "r_min + 1",
+    realizable_minima(full_layers=True),
+    conclude=lambda p: least_rank(p, 1),
+    recheck=partial(product_has_less_rank, more=1),
+)
 @mutant(
     "d_p",
     realizable_minima(full_layers=True),
     conclude=lambda p: least_rank(p, p.least_width - least_product_rank(p.widths)),
     examples=300,
+    recheck=partial(product_has_less_rank, bound="d_p"),
 )
 def test_least_rank_of_a_product_of_full_rank_matrices(problem: DeepLinearProblem) -> Verdict:
     """A product of matrices of full rank has rank at least r_min(d)."""

@@ -1,5 +1,6 @@
 """Lu & Kawaguchi (2017), Section 3.1: perturbations of matrices, of their decompositions and of products."""
 
+from functools import partial
 from itertools import pairwise
 
 from flint import arb, fmpq
@@ -52,14 +53,25 @@ from verify.oracles.perturbations import (
     wedin_sines,
 )
 from verify.papers import LK17
-from verify.rechecks_lk17 import (
+from verify.rechecks.lk17_perturbations import (
+    a_singular_value_is_not_convex,
+    a_singular_value_is_not_subadditive,
+    a_singular_value_moves_by_more,
+    base_case_has_another_product,
+    corrected_factor_is_wrong,
+    decomposition_is_far,
     given_decomposition_is_left,
-    given_decomposition_is_left_at_equal_rank,
-    gloss_is_void,
-    neither_factor_can_be_kept,
-    printed_merge_does_not_exist,
-    printed_product_is_not_r,
+    merged_matrix_is_another,
+    other_weights_cannot_stay,
+    product_does_not_follow,
+    product_has_no_factor_left,
+    rank_changes,
+    rank_exceeds_the_least_width,
+    singular_vectors_move_by_more,
+    small_change_is_not_small,
     small_change_lowers_the_rank,
+    spectral_radius_moves_by_more,
+    wedin_fails,
 )
 
 
@@ -120,11 +132,13 @@ SINGULAR_VALUE_CLASSES = {
     "by the largest entry of D",
     perturbed_matrices(),
     conclude=lambda near: moved_at_most(near, arb(largest_entry(near.change))),
+    recheck=partial(a_singular_value_moves_by_more, bound="the largest entry"),
 )
 @mutant(
     "by half the norm of D",
     perturbed_matrices(),
     conclude=lambda near: moved_at_most(near, operator_norm(near.change) / 2),
+    recheck=partial(a_singular_value_moves_by_more, bound="half the norm"),
 )
 @mutant(
     "moduli of eigenvalues",
@@ -135,9 +149,20 @@ SINGULAR_VALUE_CLASSES = {
         operator_norm(near.change),
         named=("change", "norm of D"),
     ),
+    recheck=spectral_radius_moves_by_more,
 )
-@mutant("every singular value is convex", perturbed_matrices(), conclude=convex_values)
-@mutant("s_i(M + D) <= s_i(M) + s_i(D)", perturbed_matrices(), conclude=subadditive_values)
+@mutant(
+    "every singular value is convex",
+    perturbed_matrices(),
+    conclude=convex_values,
+    recheck=a_singular_value_is_not_convex,
+)
+@mutant(
+    "s_i(M + D) <= s_i(M) + s_i(D)",
+    perturbed_matrices(),
+    conclude=subadditive_values,
+    recheck=a_singular_value_is_not_subadditive,
+)
 def test_singular_values_are_continuous(near: PerturbedMatrix) -> Verdict:
     """No singular value moves by more than the spectral norm of the change (Weyl)."""
     return moved_at_most(near, operator_norm(near.change))
@@ -183,30 +208,35 @@ WEDIN_CLASSES = {
     "without min sigma_i",
     split_pairs(kind="apart"),
     conclude=lambda pair: decide_wedin(pair, gap=lambda p: wedin_gap(p, sigma="")),
+    recheck=partial(wedin_fails, least="none"),
     examples=200,
 )
 @mutant(
     "gap inside M alone",
     split_pairs(kind="reordered"),
     conclude=lambda pair: decide_wedin(pair, gap=lambda p: wedin_gap(p, against="before")),
+    recheck=partial(wedin_fails, against="before"),
     examples=300,
 )
 @mutant(
     "min of the perturbed sigma_i",
     vanishing_pairs(),
     conclude=lambda pair: decide_wedin(pair, gap=lambda p: wedin_gap(p, sigma="after")),
+    recheck=partial(wedin_fails, least="after"),
     examples=500,
 )
 @mutant(
     "half the numerator",
     split_pairs(),
     conclude=lambda pair: decide_wedin(pair, right=lambda a, b: (squared_norm(a) + squared_norm(b)) / 4),
+    recheck=partial(wedin_fails, right="a quarter"),
     examples=300,
 )
 @mutant(
     "the larger norm for the root of the sum",
     split_pairs(kind="reordered"),
     conclude=lambda pair: decide_wedin(pair, right=lambda a, b: max(squared_norm(a), squared_norm(b))),
+    recheck=partial(wedin_fails, right="the larger"),
     examples=300,
 )
 @mutant(
@@ -215,6 +245,7 @@ WEDIN_CLASSES = {
     conclude=lambda pair: decide_wedin(
         pair, right=lambda a, b: eigenvalues(a.transpose() * a)[0] + eigenvalues(b.transpose() * b)[0]
     ),
+    recheck=partial(wedin_fails, right="spectral"),
     examples=400,
 )
 def test_wedin(pair: SplitPair) -> Verdict:
@@ -253,7 +284,7 @@ def small_against(near: PerturbedMatrix, factor=TENTH, size=largest_entry) -> Ve
 @printed(
     REFUTED,
     perturbed_matrices(),
-    recheck=gloss_is_void,
+    recheck=small_change_is_not_small,
     note="B = 0 holds no non-zero number, so that every A would be a perturbation of it; perturbation is no relation of two matrices: read every lemma as 'for all epsilon there is a delta'",
 )
 @repaired(
@@ -266,13 +297,15 @@ def small_against(near: PerturbedMatrix, factor=TENTH, size=largest_entry) -> Ve
     "and small against every entry",
     perturbed_matrices(epsilons=(fmpq(1, 10**3),)),
     conclude=lambda near: small_against(near, size=lambda m: min(abs(e) for e in m.entries())),
+    recheck=partial(small_change_is_not_small, size="the least"),
 )
 @mutant(
     "and 1/100 of B",
     perturbed_matrices(epsilons=(fmpq(1, 30), fmpq(1, 100))),
     conclude=lambda near: (
-        small_against(near, factor=fmpq(1, 1000)) if any(near.M.entries()) else vacuous("B = 0")
+        small_against(near, factor=fmpq(1, 100)) if any(near.M.entries()) else vacuous("B = 0")
     ),
+    recheck=partial(small_change_is_not_small, part=100),
 )
 def test_definition_of_a_perturbation(near: PerturbedMatrix) -> Verdict:
     """What is small against every non-zero number in B is small against B."""
@@ -318,12 +351,16 @@ def below_least_value(near: PerturbedMatrix, factor: int = 1, **options) -> Verd
     needs=80,
 )
 @mutant(
-    "rank(A) = rank(B)", perturbed_matrices(), conclude=lambda near: below_least_value(near, strictly=False)
+    "rank(A) = rank(B)",
+    perturbed_matrices(),
+    conclude=lambda near: below_least_value(near, strictly=False),
+    recheck=rank_changes,
 )
 @mutant(
     "below twice the least value",
     near_singular_matrices(),
     conclude=lambda near: below_least_value(near, 2),
+    recheck=partial(rank_changes, factor=2, falls=True),
     examples=500,
 )
 def test_small_changes_keep_the_rank(near: PerturbedMatrix) -> Verdict:
@@ -365,16 +402,19 @@ def has_null(pair) -> bool:
     "of the given SVD",
     decomposition_pairs(),
     conclude=lambda pair: decide_any_decomposition(pair, given=True),
+    recheck=partial(decomposition_is_far, nearest="given"),
 )
 @mutant(
     "one rotation for both null spaces",
     decomposition_pairs(rank="deficient"),
     conclude=lambda pair: decide_any_decomposition(pair, jointly=True),
+    recheck=partial(decomposition_is_far, nearest="one rotation"),
 )
 @mutant(
     "within a hundredth of the change",
     decomposition_pairs(),
     conclude=lambda pair: decide_any_decomposition(pair, factor=fmpq(1, 100)),
+    recheck=partial(decomposition_is_far, factor="1/100"),
 )
 def test_every_svd_is_near_some_svd(pair) -> Verdict:
     """Every decomposition of M is within 8 |M - M'| / gap of some decomposition of M'."""
@@ -405,7 +445,7 @@ def least_step(ray: PerturbedDecomposition):
 @printed(
     REFUTED,
     perturbed_decompositions(kind="full rank"),
-    recheck=given_decomposition_is_left,
+    recheck=partial(given_decomposition_is_left, premise="full rank"),
     note="false where a singular value is repeated: the perturbation chooses the basis of its space, not the reader",
 )
 @repaired(
@@ -423,13 +463,20 @@ def least_step(ray: PerturbedDecomposition):
     "full rank",
     REFUTED,
     perturbed_decompositions(kind="distinct", rank="deficient"),
+    recheck=partial(given_decomposition_is_left, premise="distinct"),
     note="M = (0), D = (-1): u v = -1, so that u = v = 1 has nothing near it",
 )
-@drop("distinct", REFUTED, perturbed_decompositions(kind="repeated"))
+@drop(
+    "distinct",
+    REFUTED,
+    perturbed_decompositions(kind="repeated"),
+    recheck=partial(given_decomposition_is_left, premise="full rank"),
+)
 @mutant(
     "distinct, but not the value 0",
     perturbed_decompositions(kind="any", rank="deficient"),
     conclude=lambda ray: decide_given_decomposition(ray) if distinct(ray) else vacuous("a repeated value"),
+    recheck=partial(given_decomposition_is_left, premise="distinct"),
     examples=200,
 )
 @mutant(
@@ -440,11 +487,13 @@ def least_step(ray: PerturbedDecomposition):
         if len({*ray.given.values.entries()}) >= ray.given.rank - 1
         else vacuous("more often")
     ),
+    recheck=partial(given_decomposition_is_left, premise="at most twice"),
 )
 @mutant(
     "by a ten-thousandth of the change over the gap",
     perturbed_decompositions(kind="distinct"),
     conclude=lambda ray: decide_given_decomposition(ray, modulus=fmpq(1, 10000)),
+    recheck=partial(singular_vectors_move_by_more, part=10000),
 )
 def test_given_svd_is_followed(ray: PerturbedDecomposition) -> Verdict:
     """Near a full-rank matrix with a given decomposition every matrix has a decomposition near that one."""
@@ -462,7 +511,7 @@ def test_given_svd_is_followed(ray: PerturbedDecomposition) -> Verdict:
     REFUTED,
     perturbed_decompositions(kind="full rank", rank="deficient", within=True)
     | perturbed_decompositions(kind="repeated", rank="deficient", within=True),
-    recheck=given_decomposition_is_left_at_equal_rank,
+    recheck=partial(given_decomposition_is_left, premise="equal ranks"),
     note="the lemma asks for full rank, which R has not; repeated values break it again; mended by choosing the SVD of the original after that of R",
 )
 @repaired(
@@ -470,7 +519,12 @@ def test_given_svd_is_followed(ray: PerturbedDecomposition) -> Verdict:
     perturbed_decompositions(kind="distinct", rank="deficient", within=True),
     examples=80,
 )
-@drop("equal ranks", REFUTED, perturbed_decompositions(kind="distinct", rank="deficient"))
+@drop(
+    "equal ranks",
+    REFUTED,
+    perturbed_decompositions(kind="distinct", rank="deficient"),
+    recheck=partial(given_decomposition_is_left, premise="distinct"),
+)
 @mutant(
     "descending values",
     perturbed_decompositions(kind="repeated", rank="deficient", within=True),
@@ -479,11 +533,13 @@ def test_given_svd_is_followed(ray: PerturbedDecomposition) -> Verdict:
         if list(ray.given.values.entries()) == sorted(ray.given.values.entries(), reverse=True)
         else vacuous("not sorted")
     ),
+    recheck=partial(given_decomposition_is_left, premise="descending"),
 )
 @mutant(
     "by a ten-thousandth of the change over the gap",
     perturbed_decompositions(kind="distinct", rank="deficient", within=True),
     conclude=lambda ray: decide_given_decomposition(ray, modulus=fmpq(1, 10000)),
+    recheck=partial(singular_vectors_move_by_more, part=10000),
 )
 def test_given_svd_is_followed_at_equal_rank(ray: PerturbedDecomposition) -> Verdict:
     """Near a matrix of rank d_p with a given decomposition every matrix of that rank has one near it."""
@@ -533,16 +589,33 @@ def one_weight(near: PerturbedProduct, changed: str) -> Verdict:
     REFUTED,
     perturbed_products(rank="deficient"),
     conclude=lambda near: decide_lift(near, premise="deficient"),
+    recheck=product_does_not_follow,
 )
-@drop("rank(R) <= d_p", REFUTED, perturbed_products(rank="too large", layers=(2, 4), inside=True))
+@drop(
+    "rank(R) <= d_p",
+    REFUTED,
+    perturbed_products(rank="too large", layers=(2, 4), inside=True),
+    recheck=rank_exceeds_the_least_width,
+)
 @mutant(
     "every layer of full rank for rank(R') = d_p",
     perturbed_products(rank="full layers", layers=(3, 4)),
     conclude=lambda near: decide_lift(near, premise="layers"),
+    recheck=partial(product_does_not_follow, full_layers=True),
     examples=400,
 )
-@mutant("only W_1 changes", narrow_inside, conclude=lambda near: one_weight(near, "first"))
-@mutant("only W_H changes", narrow_inside, conclude=lambda near: one_weight(near, "last"))
+@mutant(
+    "only W_1 changes",
+    narrow_inside,
+    conclude=lambda near: one_weight(near, "first"),
+    recheck=partial(other_weights_cannot_stay, changed="first"),
+)
+@mutant(
+    "only W_H changes",
+    narrow_inside,
+    conclude=lambda near: one_weight(near, "last"),
+    recheck=partial(other_weights_cannot_stay, changed="last"),
+)
 def test_product_is_open(near: PerturbedProduct) -> Verdict:
     """Every R of rank at most d_p near a product of rank d_p is a product of nearby weights."""
     return decide_lift(near)
@@ -564,7 +637,7 @@ def keeps_a_factor(near: PerturbedProduct, verdict=decide_one_factor) -> Verdict
 @printed(
     REFUTED,
     perturbed_products(layers=(2, 2), inside=True),
-    recheck=neither_factor_can_be_kept,
+    recheck=partial(other_weights_cannot_stay, changed="either"),
     note="d = (2, 1, 2): both factors must turn",
 )
 @repaired(
@@ -584,6 +657,7 @@ def keeps_a_factor(near: PerturbedProduct, verdict=decide_one_factor) -> Verdict
     conclude=lambda near: keeps_a_factor(
         near, lambda near: decide(lift(near, "last") is not None, why="R has rows outside row W1.")
     ),
+    recheck=partial(other_weights_cannot_stay, changed="last"),
 )
 @mutant(
     "the second factor is kept",
@@ -591,6 +665,7 @@ def keeps_a_factor(near: PerturbedProduct, verdict=decide_one_factor) -> Verdict
     conclude=lambda near: keeps_a_factor(
         near, lambda near: decide(lift(near, "first") is not None, why="R has columns outside col W2.")
     ),
+    recheck=partial(other_weights_cannot_stay, changed="first"),
 )
 def test_one_factor_can_be_kept(near: PerturbedProduct) -> Verdict:
     """A perturbation of a product of two matrices is one of them times a perturbation of the other."""
@@ -630,7 +705,7 @@ def is_r(product, pair: FactoredPair) -> Verdict:
 @printed(
     REFUTED,
     factored_pairs(),
-    recheck=printed_product_is_not_r,
+    recheck=partial(base_case_has_another_product, made="W1 W2"),
     note="two slips: W_1 = S_1 V^T, and the product is W_2 W_1",
 )
 @repaired(
@@ -649,6 +724,7 @@ def is_r(product, pair: FactoredPair) -> Verdict:
     "W_2 W_1 with V",
     factored_pairs(),
     conclude=lambda pair: is_r(lambda p: p.after.U * scaled(p) * p.S1 * p.after.V, pair),
+    recheck=partial(base_case_has_another_product, made="W2 W1 with V"),
     examples=200,
 )
 @mutant(
@@ -657,6 +733,7 @@ def is_r(product, pair: FactoredPair) -> Verdict:
     conclude=lambda pair: is_r(
         lambda p: p.after.U * scaled(p, of_rows=False) * p.S1 * p.after.V.transpose(), pair
     ),
+    recheck=partial(base_case_has_another_product, scale="columns"),
     examples=400,
 )
 @mutant(
@@ -665,6 +742,7 @@ def is_r(product, pair: FactoredPair) -> Verdict:
     conclude=lambda pair: is_r(
         lambda p: p.after.U * scaled(p, inverse=True) * p.S1 * p.after.V.transpose(), pair
     ),
+    recheck=partial(base_case_has_another_product, scale="inverse"),
 )
 def test_base_case_of_theorem_3_1(pair: FactoredPair) -> Verdict:
     """The weights displayed for H = 2 have the product R."""
@@ -707,7 +785,12 @@ deep_narrow_inside = perturbed_products(layers=(3, 4), inside=True)
     says=r"\bar M = \bar W_{\mathcal I_2}\bar W_{\mathcal I_1},\ \mathcal I = \{p, p-1\} \text{ or } \{p+2, p+1\}: \quad \mathrm{rank}(\bar M) = d_p",
     assumes={"rank(R') = d_p": r"\mathrm{rank}(\bar R) = d_p"},
 )
-@printed(REFUTED, deep, recheck=printed_merge_does_not_exist, note="the factors stand in the wrong order")
+@printed(
+    REFUTED,
+    deep,
+    recheck=partial(merged_matrix_is_another, merge="printed"),
+    note="the factors stand in the wrong order",
+)
 @repaired(
     r"\bar M = \bar W_{\mathcal I_1}\bar W_{\mathcal I_2}: \mathrm{rank}(\bar M) = d_p, \text{ and the merged product has the same } d_p",
     deep,
@@ -719,11 +802,13 @@ deep_narrow_inside = perturbed_products(layers=(3, 4), inside=True)
     "W_{p+1} W_p where they exist",
     deep,
     conclude=lambda near: merged(near, lambda p, h: (p + 1, p) if 1 <= p < h else as_in_the_proof(p, h)),
+    recheck=partial(merged_matrix_is_another, merge="across p"),
 )
 @mutant(
     "W_H W_{H-1}",
     deep_narrow_inside,
     conclude=lambda near: merged(near, lambda p, h: (h, h - 1)),
+    recheck=partial(merged_matrix_is_another, merge="the last two"),
     examples=200,
 )
 def test_merged_matrix_has_rank_d_p(near: PerturbedProduct) -> Verdict:
@@ -780,10 +865,31 @@ def solvable(near: PerturbedProduct) -> Verdict:
     },
 )
 @drop("d_1 <= d_3", HOLDS, perturbed_factors(d_3="less than d_1"), examples=80, note="superfluous")
-@drop("rank(A) = d_1", REFUTED, perturbed_factors(rank="deficient"), conclude=solvable)
-@mutant("A^T for A^+", perturbed_factors(), conclude=lambda near: corrected(near, lambda a: a.transpose()))
-@mutant("rank(A) = d_2", perturbed_factors(rank="full columns"), conclude=solvable)
-@mutant("A^+ R' alone", perturbed_factors(), conclude=lambda near: corrected(near, keeps_b=False))
+@drop(
+    "rank(A) = d_1",
+    REFUTED,
+    perturbed_factors(rank="deficient"),
+    conclude=solvable,
+    recheck=product_has_no_factor_left,
+)
+@mutant(
+    "A^T for A^+",
+    perturbed_factors(),
+    conclude=lambda near: corrected(near, lambda a: a.transpose()),
+    recheck=partial(corrected_factor_is_wrong, correction="A^T"),
+)
+@mutant(
+    "rank(A) = d_2",
+    perturbed_factors(rank="full columns"),
+    conclude=solvable,
+    recheck=partial(product_has_no_factor_left, premise="full columns"),
+)
+@mutant(
+    "A^+ R' alone",
+    perturbed_factors(),
+    conclude=lambda near: corrected(near, keeps_b=False),
+    recheck=partial(corrected_factor_is_wrong, correction="A+ R'"),
+)
 def test_perturbed_product_is_a_times_a_perturbation(near: PerturbedProduct) -> Verdict:
     """Every matrix near A B is A times a matrix near B, given explicitly."""
     return corrected(near)

@@ -1,5 +1,7 @@
 """Lu & Kawaguchi (2017): Section 2: the two problems and their symmetries."""
 
+from functools import partial
+
 from flint import fmpq
 
 from strategies.deep_linear import (
@@ -54,8 +56,15 @@ from verify.oracles.rank_constrained import (
     squared_norm,
 )
 from verify.papers import LK17
-from verify.rechecks_lk17 import (
-    half_is_lost,
+from verify.rechecks.deep_linear_minima import global_minimum_has_another_value, loss_is_convex
+from verify.rechecks.lk17_problems import (
+    matrices_of_this_rank_are_convex,
+    middle_of_the_flip_is_not_higher,
+    middle_to_zero_is_not_higher,
+    minima_are_convex,
+    one_flip_changes_the_loss,
+    products_differ,
+    rank_of_the_product_is_another,
 )
 
 
@@ -71,11 +80,13 @@ from verify.rechecks_lk17 import (
     "rank = d_p",
     deep_linear_problems(),
     conclude=lambda p: decide(p.R.rank() == p.least_width, why="rank R < d_p."),
+    recheck=partial(rank_of_the_product_is_another, sentence="rank = d_p"),
 )
 @mutant(
     "rank < d_p",
     deep_linear_problems(),
     conclude=lambda p: decide(p.R.rank() < p.least_width, why="rank R = d_p."),
+    recheck=partial(rank_of_the_product_is_another, sentence="rank < d_p"),
 )
 @mutant(
     "rank = min of the ranks",
@@ -83,6 +94,7 @@ from verify.rechecks_lk17 import (
     conclude=lambda p: decide(
         p.R.rank() == min(w.rank() for w in p.weights), why="rank R is below the rank of every layer."
     ),
+    recheck=partial(rank_of_the_product_is_another, sentence="rank = min of the ranks"),
 )
 def test_products_have_rank_at_most_the_least_width(p: DeepLinearProblem) -> Verdict:
     """The product of all layers has rank at most the least width."""
@@ -103,7 +115,7 @@ def at_optimum(p, verdict):
 @printed(
     REFUTED,
     planted_critical_problems(residual="zero"),
-    recheck=half_is_lost,
+    recheck=partial(global_minimum_has_another_value, claimed="twice L"),
     note="the factor 1/2 of (1) is missing in (2); false whenever the minimum is positive",
 )
 @repaired(
@@ -117,16 +129,19 @@ def at_optimum(p, verdict):
     "min over all R",
     eigenplanted_problems(inner, keep="top"),
     conclude=lambda p: attains(p, least_value(p.X, p.Y, p.widths[0])),
+    recheck=partial(global_minimum_has_another_value, claimed="over all R"),
 )
 @mutant(
     "the second smallest width",
     eigenplanted_problems(inner, keep="top"),
     conclude=lambda p: attains(p, least_value(p.X, p.Y, sorted(p.widths)[1])),
+    recheck=partial(global_minimum_has_another_value, claimed="second smallest width"),
 )
 @mutant(
     "singular values of Y",
     optimal,
     conclude=lambda p: attains(p, squared_norm(p.Y) - largest_sum(p.Y * p.Y.transpose(), p.least_width)),
+    recheck=partial(global_minimum_has_another_value, claimed="singular values of Y"),
 )
 @mutant(
     "singular values of Y X^T",
@@ -135,6 +150,7 @@ def at_optimum(p, verdict):
         p,
         squared_norm(p.Y) - largest_sum(p.Y * p.X.transpose() * p.X * p.Y.transpose(), p.least_width),
     ),
+    recheck=partial(global_minimum_has_another_value, claimed="singular values of Y X^T"),
 )
 def test_both_problems_have_the_same_least_value(p: DeepLinearProblem) -> Verdict:
     """Problems (1) and (2) have the same global minimum value, decided at planted global minima."""
@@ -173,16 +189,23 @@ narrow, not_narrow = widths(2, 4, bottleneck=True), widths(1, 4)
     assumes={"d_p < min(d_H, d_0)": r"d_p < \min(d_H, d_0)"},
 )
 @printed(HOLDS, deep_linear_problems(narrow), examples=60)
-@drop("d_p < min(d_H, d_0)", REFUTED, deep_linear_problems(not_narrow))
+@drop(
+    "d_p < min(d_H, d_0)",
+    REFUTED,
+    deep_linear_problems(not_narrow),
+    recheck=matrices_of_this_rank_are_convex,
+)
 @mutant(
     "rank <= d_p + 1",
     deep_linear_problems(narrow),
     conclude=lambda p: feasible_set_is_not_convex(p, p.least_width + 1),
+    recheck=partial(matrices_of_this_rank_are_convex, bound="d_p + 1"),
 )
 @mutant(
     "rank <= the second smallest width",
     deep_linear_problems(narrow),
     conclude=lambda p: feasible_set_is_not_convex(p, sorted(p.widths)[1]),
+    recheck=partial(matrices_of_this_rank_are_convex, bound="second smallest"),
 )
 def test_the_shallow_problem_is_not_convex(p: DeepLinearProblem) -> Verdict:
     """Problem (2) is not convex unless d_p = min(d_H, d_0)."""
@@ -205,9 +228,15 @@ def test_the_shallow_problem_is_not_convex(p: DeepLinearProblem) -> Verdict:
         "inner bottleneck": CLASSES["inner bottleneck"],
     },
 )
-@drop("H > 1", REFUTED, deep_linear_problems(widths(1, 1), inputs="full"))
-@drop("X", REFUTED, deep_linear_problems(inputs="zero"), note="with X = 0 the loss is constant")
-@mutant("also without layers in between", deep_linear_problems(inputs="full"))
+@drop("H > 1", REFUTED, deep_linear_problems(widths(1, 1), inputs="full"), recheck=loss_is_convex)
+@drop(
+    "X",
+    REFUTED,
+    deep_linear_problems(inputs="zero"),
+    note="with X = 0 the loss is constant",
+    recheck=loss_is_convex,
+)
+@mutant("also without layers in between", deep_linear_problems(inputs="full"), recheck=loss_is_convex)
 @mutant(
     "between W and 0 already",
     anything,
@@ -216,6 +245,7 @@ def test_the_shallow_problem_is_not_convex(p: DeepLinearProblem) -> Verdict:
         with_weights(p, *(w / 2 for w in p.weights)).loss,
         named=("mean of L at W and 0", "L in the middle"),
     ),
+    recheck=middle_to_zero_is_not_higher,
 )
 def test_the_deep_problem_is_not_convex(p: DeepLinearProblem) -> Verdict:
     """Problem (1) is not convex for H > 1: two points of equal loss with a higher middle."""
@@ -242,6 +272,7 @@ def test_the_deep_problem_is_not_convex(p: DeepLinearProblem) -> Verdict:
         ).R,
         why="W_{j+1} T T W_j is another product.",
     ),
+    recheck=products_differ,
 )
 @mutant(
     "T^T for T^-1",
@@ -256,6 +287,7 @@ def test_the_deep_problem_is_not_convex(p: DeepLinearProblem) -> Verdict:
         ).R,
         why="W_{j+1} T^T T W_j is another product.",
     ),
+    recheck=partial(products_differ, transposed=True),
 )
 def test_layers_can_be_reparametrised(c: Reparametrisation) -> Verdict:
     """A change of basis in a hidden layer leaves the function, and hence the loss, as it is."""
@@ -303,8 +335,8 @@ def optimal_set_is_not_convex(p):
     reaches={"Y X^T = 0": CLASSES["Y X^T = 0"], "Y X^T != 0": lambda p: q_of(p) > 0},
     note="symmetries alone do not imply this, as the text suggests: |x|^2 has them and is convex",
 )
-@drop("H > 1", REFUTED, eigenplanted_problems(widths(1, 1), keep="top"))
-@drop("X", REFUTED, planted_critical_problems(widths(2, 4), inputs="zero"))
+@drop("H > 1", REFUTED, eigenplanted_problems(widths(1, 1), keep="top"), recheck=minima_are_convex)
+@drop("X", REFUTED, planted_critical_problems(widths(2, 4), inputs="zero"), recheck=minima_are_convex)
 @mutant(
     "at every critical point",
     every_critical,
@@ -313,6 +345,7 @@ def optimal_set_is_not_convex(p):
         "H = 1",
         lambda: decide_less(p.loss, flipped(p)[1].loss, named=("L", "L in the middle")),
     ),
+    recheck=middle_of_the_flip_is_not_higher,
 )
 @mutant(
     "with one layer flipped",
@@ -323,6 +356,7 @@ def optimal_set_is_not_convex(p):
             with_weights(p, -1 * p.weights[0], *p.weights[1:]).loss, p.loss, named=("L flipped", "L")
         ),
     ),
+    recheck=one_flip_changes_the_loss,
 )
 def test_the_set_of_minima_is_not_convex(p: DeepLinearProblem) -> Verdict:
     """Flipping the signs of two layers leads from a global minimum to another, and the middle is higher."""

@@ -1,5 +1,7 @@
 """Lu & Kawaguchi (2017): Section 3.1, the proofs of Theorems 2.1 and 3.3."""
 
+from functools import partial
+
 from strategies.deep_linear import (
     CLASSES,
     DeepLinearProblem,
@@ -32,9 +34,15 @@ from verify.oracles.rank_constrained import (
     squared_norm,
 )
 from verify.papers import LK17
-from verify.rechecks_lk17 import (
-    factor_two,
+from verify.rechecks.lk17_full_rank import product_has_less_rank
+from verify.rechecks.lk17_proofs import (
+    a_layer_cannot_be_filled,
     index_before_the_first,
+    least_width_is_lost,
+    merged_point_is_no_minimum,
+    merged_value_is_not_twice,
+    objectives_differ,
+    product_of_halves_has_another_rank,
 )
 
 
@@ -45,7 +53,10 @@ from verify.rechecks_lk17 import (
     says=r"F(R) = L(W)",
 )
 @printed(
-    REFUTED, deep_linear_problems(), recheck=factor_two, note="the factor 1/2 again; harmless in the proof"
+    REFUTED,
+    deep_linear_problems(),
+    recheck=objectives_differ,
+    note="the factor 1/2 again; harmless in the proof",
 )
 @repaired(
     r"F(W_H \cdots W_1) = 2 L(W)",
@@ -57,6 +68,7 @@ from verify.rechecks_lk17 import (
     "F = 4 L",
     deep_linear_problems(),
     conclude=lambda p: decide_equal(squared_norm(p.R * p.X - p.Y), p.loss * 4, named=("F(R)", "4 L(W)")),
+    recheck=partial(objectives_differ, factor=4),
 )
 @mutant(
     "F = L + |Y|^2 / 2",
@@ -64,6 +76,7 @@ from verify.rechecks_lk17 import (
     conclude=lambda p: decide_equal(
         squared_norm(p.R * p.X - p.Y), p.loss + squared_norm(p.Y) / 2, named=("F(R)", "L(W) + |Y|^2/2")
     ),
+    recheck=partial(objectives_differ, share_of_targets="1/2"),
 )
 def test_the_two_objectives_agree(p: DeepLinearProblem) -> Verdict:
     """F(R) = L(W) for R = W_H ⋯ W₁."""
@@ -120,6 +133,7 @@ late = widths(2, 4, bottleneck=True).filter(lambda d: d.index(min(d)) >= 2)
         "not critical",
         lambda: decide(is_global_minimum(merged(q, p_of(q) - 1)), why="T is no global minimum of L_1."),
     ),
+    recheck=merged_point_is_no_minimum,
 )
 @drop(
     "p >= 2",
@@ -142,6 +156,7 @@ late = widths(2, 4, bottleneck=True).filter(lambda d: d.index(min(d)) >= 2)
         "no global minimum",
         lambda: decide_equal(merged(q, p_of(q) - 1).loss, 2 * q.loss, named=("L_1(T)", "2 L(W)")),
     ),
+    recheck=merged_value_is_not_twice,
 )
 @mutant(
     "the least width stays when W_p is merged away",
@@ -150,6 +165,7 @@ late = widths(2, 4, bottleneck=True).filter(lambda d: d.index(min(d)) >= 2)
     conclude=lambda q: decide(
         merged(q, p_of(q)).least_width == q.least_width, why="Without d_p the least width is larger."
     ),
+    recheck=least_width_is_lost,
 )
 def test_merged_layers_are_minimal(problem: DeepLinearProblem) -> Verdict:
     """The product of two layers is a local minimum where they are, if the upper one has full row rank."""
@@ -175,6 +191,7 @@ def sylvester(p, lost):
     "- d_p + 1",
     deep_linear_problems(widths(2, 5)),
     conclude=lambda p: sylvester(p, lambda p: p.least_width - 1),
+    recheck=partial(product_of_halves_has_another_rank, relation="one more"),
 )
 @mutant(
     "equality",
@@ -184,6 +201,7 @@ def sylvester(p, lost):
         int(p.above(p_of(p)).rank() + p.below(p_of(p)).rank()) - p.least_width,
         named=("rank BA", "rank B + rank A - d_p"),
     ),
+    recheck=partial(product_of_halves_has_another_rank, relation="equality"),
 )
 def test_sylvesters_inequality(p: DeepLinearProblem) -> Verdict:
     """The product of the parts above and below the narrowest layer loses at most what Sylvester allows."""
@@ -215,12 +233,15 @@ full_layers = deep_linear_problems(layers="full") | deep_linear_problems(layers=
     },
     note="sharp: Theorem 3.3 holds for all data of rank(YX^T) = q iff q >= d_p or q < this number",
 )
-@drop("full layers", REFUTED, deep_linear_problems())
+@drop(
+    "full layers", REFUTED, deep_linear_problems(), recheck=partial(product_has_less_rank, full=False)
+)
 @mutant(
     "rank = d_p",
     full_layers,
     examples=200,
     conclude=lambda p: decide_equal(int(p.R.rank()), p.least_width, named=("rank R", "d_p")),
+    recheck=partial(product_has_less_rank, bound="d_p"),
 )
 @mutant(
     "one more",
@@ -228,6 +249,7 @@ full_layers = deep_linear_problems(layers="full") | deep_linear_problems(layers=
     conclude=lambda p: decide_at_most(
         least_rank_of_full_layers(p.widths) + 1, int(p.R.rank()), named=("r_min + 1", "rank R")
     ),
+    recheck=partial(product_has_less_rank, more=1),
 )
 def test_full_layers_keep_some_rank(p: DeepLinearProblem) -> Verdict:
     """Layers of full rank lose no more rank than the widths fall."""
@@ -273,13 +295,20 @@ optimal_with_full_x = eigenplanted_problems(keep="top") | planted_critical_probl
     optimal_with_full_x,
     examples=300,
     conclude=lambda p: layers_can_be_filled(p, q_needed=99),
+    recheck=partial(a_layer_cannot_be_filled, short=None),
 )
-@mutant("one more", optimal_with_full_x, conclude=lambda p: layers_can_be_filled(p, slack=1))
+@mutant(
+    "one more",
+    optimal_with_full_x,
+    conclude=lambda p: layers_can_be_filled(p, slack=1),
+    recheck=partial(a_layer_cannot_be_filled, more=1),
+)
 @mutant(
     "q >= kappa(d) - 1",
     optimal_with_full_x,
     examples=300,
     conclude=lambda p: layers_can_be_filled(p, q_needed=1),
+    recheck=partial(a_layer_cannot_be_filled, short=1),
 )
 def test_layers_can_be_filled_up(p: DeepLinearProblem) -> Verdict:
     """From rank(Y Xᵀ) >= κ(d) on, every layer of a global minimum can be made full without changing the loss."""

@@ -1,5 +1,7 @@
 """Lu & Kawaguchi (2017): what is quoted of Kawaguchi (2016), and what is claimed to be new."""
 
+from functools import partial
+
 from strategies.deep_linear import (
     DeepLinearProblem,
     deep_linear_problems,
@@ -25,12 +27,12 @@ from verify.lk17 import (
     deep,
     every_other,
     is_least,
+    kept_exceeds_the_rest,
     nonconcave,
     nonconvex,
     q_of,
     shallow_or_not,
     two,
-    unique_kept_values,
     unless,
 )
 from verify.oracles.deep_linear import (
@@ -50,6 +52,21 @@ from verify.oracles.rank_constrained import (
     fitted_gram,
 )
 from verify.papers import LK17
+from verify.rechecks.deep_linear_minima import (
+    loss_is_convex,
+    saddle_without_negative_curvature,
+    tied_critical_point_is_not_least,
+)
+from verify.rechecks.lk17_quoted import (
+    critical_point_has_no_lower_points,
+    critical_point_without_negative_curvature,
+    full_rank_does_not_follow,
+    loss_ignores_a_layer,
+    loss_is_constant,
+    middle_in_one_layer_is_not_lower,
+    next_singular_value_is_the_same,
+    origin_is_no_flat_saddle,
+)
 
 
 @claim(
@@ -60,9 +77,9 @@ from verify.papers import LK17
     assumes=shallow_or_not,
 )
 @printed(HOLDS, anything, examples=60)
-@drop("H > 1", REFUTED, deep_linear_problems(widths(1, 1), inputs="full"))
-@drop("X", REFUTED, deep_linear_problems(inputs="zero"))
-@mutant("for every depth", deep_linear_problems(inputs="full"))
+@drop("H > 1", REFUTED, deep_linear_problems(widths(1, 1), inputs="full"), recheck=loss_is_convex)
+@drop("X", REFUTED, deep_linear_problems(inputs="zero"), recheck=loss_is_convex)
+@mutant("for every depth", deep_linear_problems(inputs="full"), recheck=loss_is_convex)
 @mutant(
     "not even in one layer",
     anything,
@@ -71,6 +88,7 @@ from verify.papers import LK17
         (p.loss + with_weights(p, -1 * p.weights[0], *p.weights[1:]).loss) / 2,
         named=("L with W_1 = 0", "mean of L at W_1 and -W_1"),
     ),
+    recheck=middle_in_one_layer_is_not_lower,
 )
 def test_the_loss_is_neither_convex_nor_concave(p: DeepLinearProblem) -> Verdict:
     """L is neither convex nor concave."""
@@ -100,7 +118,12 @@ def is_a_saddle(p):
     needs=20,
     reaches={"strict saddle": KINDS["strict saddle"], "non-strict saddle": KINDS["non-strict saddle"]},
 )
-@mutant("every critical point", every_other, conclude=lambda p: at_critical_point(p, is_a_saddle(p)))
+@mutant(
+    "every critical point",
+    every_other,
+    conclude=lambda p: at_critical_point(p, is_a_saddle(p)),
+    recheck=critical_point_has_no_lower_points,
+)
 @mutant(
     "a strict saddle",
     critical(shape=deep, residual="solved"),
@@ -110,6 +133,7 @@ def is_a_saddle(p):
         "a global minimum",
         lambda: decide(has_negative_curvature(p), why="The Hessian has no negative eigenvalue."),
     ),
+    recheck=saddle_without_negative_curvature,
 )
 def test_every_other_critical_point_is_a_saddle(p: DeepLinearProblem) -> Verdict:
     """A critical point that is no global minimum has lower and higher points within every radius."""
@@ -128,12 +152,13 @@ def test_every_other_critical_point_is_a_saddle(p: DeepLinearProblem) -> Verdict
     assumes={"X": "X \\ne 0"},
 )
 @printed(HOLDS, critical(), examples=60)
-@drop("X", REFUTED, planted_critical_problems(inputs="zero"))
+@drop("X", REFUTED, planted_critical_problems(inputs="zero"), recheck=loss_is_constant)
 @mutant(
     "strictly along W_1",
     critical(shape=widths(2, 4)),
     examples=200,
     conclude=lambda p: decide(not vanishes(p.above(1)), why="W_1 may be anything: L does not change."),
+    recheck=loss_ignores_a_layer,
 )
 @mutant(
     "strictly along W_H",
@@ -142,6 +167,7 @@ def test_every_other_critical_point_is_a_saddle(p: DeepLinearProblem) -> Verdict
     conclude=lambda p: decide(
         not vanishes(p.below(len(p.weights) - 1) * p.X), why="W_H may be anything: L does not change."
     ),
+    recheck=partial(loss_ignores_a_layer, last=True),
 )
 def test_there_are_no_local_maxima(p: DeepLinearProblem) -> Verdict:
     """Within every radius of every critical point L takes higher values."""
@@ -173,13 +199,25 @@ one_hidden = critical(shape=two, targets="any", inputs="any", residual="solved")
     assumes={"H = 2": "H = 2"},
 )
 @printed(HOLDS, one_hidden, examples=100, needs=20)
-@drop("H = 2", REFUTED, critical(shape=deep, residual="solved"), examples=200)
+@drop(
+    "H = 2",
+    REFUTED,
+    critical(shape=deep, residual="solved"),
+    examples=200,
+    recheck=saddle_without_negative_curvature,
+)
 @mutant(
     "also at global minima",
     one_hidden,
     conclude=lambda p: at_critical_point(p, decide(has_negative_curvature(p), why="No negative eigenvalue.")),
+    recheck=critical_point_without_negative_curvature,
 )
-@mutant("H <= 3", critical(shape=widths(2, 3), residual="solved"), examples=300)
+@mutant(
+    "H <= 3",
+    critical(shape=widths(2, 3), residual="solved"),
+    examples=300,
+    recheck=saddle_without_negative_curvature,
+)
 def test_shallow_saddles_are_strict(p: DeepLinearProblem) -> Verdict:
     """With one hidden layer the Hessian has a negative eigenvalue at every critical point that is not global."""
     return strict_unless_global(p)
@@ -207,15 +245,25 @@ def flat_origin(p):
     assumes={"H >= 3": "H \\ge 3", "Y X^T": "Y X^\\top \\ne 0"},
 )
 @printed(HOLDS, deep_linear_problems(deep, inputs="full", correlation="some"), examples=60)
-@drop("H >= 3", REFUTED, deep_linear_problems(two, inputs="full", correlation="some"))
+@drop(
+    "H >= 3",
+    REFUTED,
+    deep_linear_problems(two, inputs="full", correlation="some"),
+    recheck=origin_is_no_flat_saddle,
+)
 @drop(
     "Y X^T",
     REFUTED,
     deep_linear_problems(deep, inputs="full", correlation="zero"),
     note="then W = 0 is a global minimum, as is every critical point with the least loss",
+    recheck=origin_is_no_flat_saddle,
 )
-@mutant("H >= 2", deep_linear_problems(widths(2, 4), inputs="full", correlation="some"))
-@mutant("whatever the data", deep_linear_problems(deep))
+@mutant(
+    "H >= 2",
+    deep_linear_problems(widths(2, 4), inputs="full", correlation="some"),
+    recheck=origin_is_no_flat_saddle,
+)
+@mutant("whatever the data", deep_linear_problems(deep), recheck=origin_is_no_flat_saddle)
 def test_deep_networks_have_flat_saddles(p: DeepLinearProblem) -> Verdict:
     """For three layers or more W = 0 is a saddle point without negative curvature."""
     return flat_origin(p)
@@ -237,6 +285,7 @@ wide = widths(1, 3).map(lambda d: (max(d[0], d[-1]), *d[1:-1], min(d[0], d[-1]))
     REFUTED,
     deep_linear_problems(inputs="full"),
     conclude=lambda p: decide(p.Y.rank() == p.Y.nrows(), why="Y is of deficient rank."),
+    recheck=partial(full_rank_does_not_follow, given="", of="Y"),
 )
 @mutant(
     "the converse",
@@ -246,6 +295,7 @@ wide = widths(1, 3).map(lambda d: (max(d[0], d[-1]), *d[1:-1], min(d[0], d[-1]))
         "Y is deficient",
         lambda: decide(q_of(p) == p.Y.nrows(), why="Y is of full row rank and X Y^T is not."),
     ),
+    recheck=partial(full_rank_does_not_follow, given="Y", of="X Y^T"),
 )
 @mutant(
     "and rank(X) = d_0",
@@ -256,6 +306,7 @@ wide = widths(1, 3).map(lambda d: (max(d[0], d[-1]), *d[1:-1], min(d[0], d[-1]))
         "X Y^T is deficient",
         lambda: decide(p.X.rank() == p.X.nrows(), why="X is of deficient rank."),
     ),
+    recheck=partial(full_rank_does_not_follow, given="X Y^T", of="X"),
 )
 def test_earlier_assumptions_imply_these(p: DeepLinearProblem) -> Verdict:
     """Kawaguchi's rank assumption on X Yᵀ implies the one on Y made here."""
@@ -298,10 +349,16 @@ tied_points = eigenplanted_problems(widths(1, 4, ends=2), values="tied", targets
     conclude=lambda p: unless(
         is_global_minimum(p) and p.least_width < p.Y.nrows(),
         "nothing is left out",
-        lambda: unique_kept_values(p),
+        lambda: kept_exceeds_the_rest(p),
     ),
+    recheck=next_singular_value_is_the_same,
 )
-@mutant("every critical point", tied_points, conclude=lambda p: at_critical_point(p, is_least(p)))
+@mutant(
+    "every critical point",
+    tied_points,
+    conclude=lambda p: at_critical_point(p, is_least(p)),
+    recheck=tied_critical_point_is_not_least,
+)
 def test_repeated_eigenvalues_do_no_harm(p: DeepLinearProblem) -> Verdict:
     """Local minima are global also where singular values are equal, which earlier proofs exclude."""
     return unless(tied(p), "the eigenvalues are distinct", lambda: at_local_minimum(p, is_least(p)))

@@ -48,11 +48,19 @@ from verify.oracles.completion import (
 from verify.oracles.landscape import RADII
 from verify.oracles.rank_constrained import least_value
 from verify.papers import LK17
-from verify.rechecks_lk17 import (
+from verify.rechecks.lk17_remarks import (
     bad_minimum_in_spite_of_theorem_3_2,
     completion_has_a_bad_minimum,
     completion_is_stuck,
+    completion_is_stuck_above_another,
+    critical_weights_are_not_least,
+    minimum_has_no_shallow_value,
+    minimum_is_above_zero,
+    minimum_of_lower_rank,
     plain_sum_falls_for_ever,
+    plain_sum_is_lower,
+    slope_is_never_zero,
+    targets_are_no_product,
 )
 
 
@@ -171,8 +179,14 @@ CLASSES = {
     conclude=attains_a_shallow_value,
     examples=1500,
     note="widths (1, 1, n): there Theorem 3.2 itself fails for this L",
+    recheck=minimum_has_no_shallow_value,
 )
-@mutant("L convex and satisfying Theorem 3.2", thin_chains("absolute"), examples=600)
+@mutant(
+    "L convex and satisfying Theorem 3.2",
+    thin_chains("absolute"),
+    examples=600,
+    recheck=bad_minimum_in_spite_of_theorem_3_2,
+)
 @mutant(
     "the value 0",
     thin_chains("any"),
@@ -182,6 +196,7 @@ CLASSES = {
         else decide_equal(loss(p), fmpq(0), named=("L(R)", "0"))
     ),
     examples=600,
+    recheck=minimum_is_above_zero,
 )
 def test_theorem_3_2_is_enough_for_any_function(p: EntrywiseProblem) -> Verdict:
     """As long as L satisfies Theorem 3.2, every local minimum of the deep problem has the value of one of the shallow problem."""
@@ -217,12 +232,19 @@ def test_theorem_3_2_is_enough_for_any_function(p: EntrywiseProblem) -> Verdict:
     thin_chains("absolute", middle=(0,)),
     conclude=attains_a_shallow_value,
     note="three weights: the smallest bad local minimum of a deep linear model with a convex loss",
+    recheck=minimum_has_no_shallow_value,
 )
-@mutant("convex losses", thin_chains("absolute", middle=(0, 2)), conclude=attains_a_shallow_value)
+@mutant(
+    "convex losses",
+    thin_chains("absolute", middle=(0, 2)),
+    conclude=attains_a_shallow_value,
+    recheck=minimum_has_no_shallow_value,
+)
 @mutant(
     "hidden widths >= min(d_0, d_H)",
     thin_chains("absolute", middle=(1, 2, 3)),
     conclude=attains_a_shallow_value,
+    recheck=minimum_has_no_shallow_value,
 )
 def test_theorem_3_2_is_enough_for_any_loss(p: EntrywiseProblem) -> Verdict:
     """As long as the loss function satisfies Theorem 3.2, every local minimum of the deep model has the value of a shallow one."""
@@ -237,15 +259,34 @@ def test_theorem_3_2_is_enough_for_any_loss(p: EntrywiseProblem) -> Verdict:
     assumes={"convex": r"L \text{ convex}", "differentiable": r"L \text{ differentiable}"},
 )
 @printed(HOLDS, planted_entrywise_points("convex"), examples=100, needs=40, reaches=CLASSES)
-@drop("convex", REFUTED, thin_chains("squares"), conclude=attains_a_shallow_value, examples=1500)
-@drop("differentiable", REFUTED, thin_chains("absolute", middle=(0, 2, 3)), conclude=attains_a_shallow_value)
-@mutant("every critical point", planted_entrywise_points("convex"), conclude=every_critical_point)
+@drop(
+    "convex",
+    REFUTED,
+    thin_chains("squares"),
+    conclude=attains_a_shallow_value,
+    examples=1500,
+    recheck=minimum_has_no_shallow_value,
+)
+@drop(
+    "differentiable",
+    REFUTED,
+    thin_chains("absolute", middle=(0, 2, 3)),
+    conclude=attains_a_shallow_value,
+    recheck=minimum_has_no_shallow_value,
+)
+@mutant(
+    "every critical point",
+    planted_entrywise_points("convex"),
+    conclude=every_critical_point,
+    recheck=critical_weights_are_not_least,
+)
 @mutant(
     "local minima have rank d_p",
     planted_entrywise_points("convex", optimal=True),
     conclude=lambda p: decide(
         p.linear.R.rank() == p.linear.least_width, why="W is a global minimum and rank R < d_p."
     ),
+    recheck=minimum_of_lower_rank,
 )
 @mutant(
     "the slope is zero",
@@ -256,8 +297,14 @@ def test_theorem_3_2_is_enough_for_any_loss(p: EntrywiseProblem) -> Verdict:
         else decide_equal(found.value, fmpq(0), named=("f", "f where its slope is 0"))
     ),
     says=r"L \text{ convex, differentiable} \Rightarrow \nabla L(\bar R) = 0",
+    recheck=slope_is_never_zero,
 )
-@mutant("local minima are global", split_completions(), conclude=lambda p: is_global(p))
+@mutant(
+    "local minima are global",
+    split_completions(),
+    conclude=lambda p: is_global(p),
+    recheck=completion_is_stuck,
+)
 def test_convex_differentiable_losses(p: EntrywiseProblem) -> Verdict:
     """For a convex and differentiable loss every local minimum of the deep problem is one of the shallow problem."""
     return minimum_corresponds(p)
@@ -327,6 +374,7 @@ def fully_observed(p: EntrywiseProblem) -> EntrywiseProblem:
         plain_sum(p),
         named=("f(0)", "f(W)"),
     ),
+    recheck=plain_sum_is_lower,
 )
 @mutant(
     "least value 0 for every Y",
@@ -336,6 +384,7 @@ def fully_observed(p: EntrywiseProblem) -> EntrywiseProblem:
         fmpq(0),
         named=("min f", "0"),
     ),
+    recheck=targets_are_no_product,
 )
 def test_the_completion_objective_has_a_minimum(p: EntrywiseProblem) -> Verdict:
     """The objective of matrix completion, as printed, has a global minimum."""
@@ -422,19 +471,31 @@ def at_least_two_a_line(p: EntrywiseProblem) -> bool:
     reaches={"rank Y > 1": lambda p: p.targets.rank() > 1, "rank Y = 1": lambda p: p.targets.rank() == 1},
 )
 @drop("partial", HOLDS, full_completions() | full_completions(twist=False), examples=60, needs=25)
-@drop("low rank", REFUTED, split_completions(noise=True), conclude=not_above_another)
+@drop(
+    "low rank",
+    REFUTED,
+    split_completions(noise=True),
+    conclude=not_above_another,
+    recheck=completion_is_stuck_above_another,
+)
 @mutant(
     "no entry of Y is zero",
     cyclic_completions(),
     recheck=completion_has_a_bad_minimum,
     note="a strict local minimum up to scaling, by interval Newton",
 )
-@mutant("all entries but one are observed", split_completions(all_but_one=True))
+@mutant("all entries but one are observed", split_completions(all_but_one=True), recheck=completion_is_stuck)
 @mutant(
     "two entries a line are observed",
     split_completions(most=4, all_but_one=True).filter(at_least_two_a_line),
+    recheck=completion_is_stuck,
 )
-@mutant("every critical point", planted_entrywise_points("masked", low=2), conclude=no_lower_point)
+@mutant(
+    "every critical point",
+    planted_entrywise_points("masked", low=2),
+    conclude=no_lower_point,
+    recheck=critical_weights_are_not_least,
+)
 def test_local_minima_of_matrix_completion_are_global(p: EntrywiseProblem) -> Verdict:
     """Every local minimum of the squared completion error of a low-rank matrix is global."""
     return is_global(p)
@@ -461,8 +522,17 @@ def test_local_minima_of_matrix_completion_are_global(p: EntrywiseProblem) -> Ve
     needs=20,
 )
 @drop("partial", HOLDS, full_completions(depth=3), examples=60, needs=20)
-@mutant("every critical point", planted_entrywise_points("masked", low=3), conclude=no_lower_point)
-@mutant("all entries but one are observed", split_completions(depth=3, all_but_one=True))
+@mutant(
+    "every critical point",
+    planted_entrywise_points("masked", low=3),
+    conclude=no_lower_point,
+    recheck=critical_weights_are_not_least,
+)
+@mutant(
+    "all entries but one are observed",
+    split_completions(depth=3, all_but_one=True),
+    recheck=completion_is_stuck,
+)
 def test_local_minima_of_deep_matrix_completion_are_global(p: EntrywiseProblem) -> Verdict:
     """Every local minimum of the squared completion error over products of H matrices is global."""
     return is_global(p)
@@ -483,15 +553,27 @@ def test_local_minima_of_deep_matrix_completion_are_global(p: EntrywiseProblem) 
     reaches={**CLASSES, "not all observed": lambda p: not all(p.squares.entries())},
     note="so depth creates no new values of local minima here either, whatever the shallow ones are",
 )
-@drop("local minimum", REFUTED, planted_entrywise_points("masked", low=2), conclude=every_critical_point)
+@drop(
+    "local minimum",
+    REFUTED,
+    planted_entrywise_points("masked", low=2),
+    conclude=every_critical_point,
+    recheck=critical_weights_are_not_least,
+)
 @mutant(
     "local minima of h have rank d_p",
     planted_entrywise_points("masked", low=2, optimal=True),
     conclude=lambda p: decide(
         p.linear.R.rank() == p.linear.least_width, why="W is a global minimum, rank R < d_p."
     ),
+    recheck=minimum_of_lower_rank,
 )
-@mutant("local minima of h are global", split_completions(depth=3), conclude=lambda p: is_global(p))
+@mutant(
+    "local minima of h are global",
+    split_completions(depth=3),
+    conclude=lambda p: is_global(p),
+    recheck=completion_is_stuck,
+)
 def test_depth_creates_no_new_minima_of_completion(p: EntrywiseProblem) -> Verdict:
     """Every local minimum of the deep completion has the value of a local minimum of the shallow one."""
     return minimum_corresponds(p)

@@ -1,6 +1,7 @@
 """Lu & Kawaguchi (2017): Section 3.2, the proof of Theorem 2.2."""
 
 from dataclasses import replace
+from functools import partial
 
 from flint import fmpq, fmpq_mat
 from hypothesis import strategies as st
@@ -40,10 +41,22 @@ from verify.oracles.rank_constrained import (
     squared_norm,
 )
 from verify.papers import LK17
-from verify.rechecks_lk17 import (
-    all_targets_fitted,
-    not_a_projection,
-    rotated_value_is_wrong,
+from verify.rechecks.lk17_theorem_2_2 import (
+    block_form_fails,
+    block_is_not_a_projection,
+    block_is_of_middle_rank,
+    list_is_wrong,
+    minimum_is_not_diagonal,
+    projected_targets_are_others,
+    projection_fails,
+    ranks_do_not_fill,
+    reduced_value_is_another,
+    rotated_rank_is_another,
+    rotated_value_is_another,
+    rotation_does_not_descend,
+    value_does_not_fall_beyond,
+    value_does_not_rise,
+    value_is_not_the_sum,
 )
 
 
@@ -68,9 +81,24 @@ def reduced(r: Reduction, with_scale=True, const=None) -> Verdict:
 @printed(
     HOLDS, reductions(), examples=60, note="d_1, d_2 are d_0, d_H here, k is d_p, and hat Sigma_2 is Sigma_2"
 )
-@mutant("T = U_2^T R U_1 V_2", reductions(), conclude=lambda r: reduced(r, with_scale=False))
-@mutant("Const = 0", reductions(), conclude=lambda r: reduced(r, const=lambda r: fmpq(0)))
-@mutant("Const = |Y|^2", reductions(), conclude=lambda r: reduced(r, const=lambda r: squared_norm(r.Y)))
+@mutant(
+    "T = U_2^T R U_1 V_2",
+    reductions(),
+    conclude=lambda r: reduced(r, with_scale=False),
+    recheck=partial(reduced_value_is_another, scale=False),
+)
+@mutant(
+    "Const = 0",
+    reductions(),
+    conclude=lambda r: reduced(r, const=lambda r: fmpq(0)),
+    recheck=partial(reduced_value_is_another, constant="0"),
+)
+@mutant(
+    "Const = |Y|^2",
+    reductions(),
+    conclude=lambda r: reduced(r, const=lambda r: squared_norm(r.Y)),
+    recheck=partial(reduced_value_is_another, constant="|Y|^2"),
+)
 def test_the_shallow_problem_is_diagonal(r: Reduction) -> Verdict:
     """After rotations and a scaling problem (2) is the approximation of a diagonal matrix."""
     return reduced(r)
@@ -118,12 +146,13 @@ any_T = points.flatmap(
     assumes={"critical": r"T^* \text{ a local minimum of (5)}"},
 )
 @printed(HOLDS, minima_and_others, examples=80, note="true at every critical point, minimum or not")
-@drop("critical", REFUTED, any_T)
+@drop("critical", REFUTED, any_T, recheck=projection_fails)
 @mutant(
     "P_L = P_R",
     points,
     examples=200,
     conclude=lambda p: decide(projector(p.T) == projector(p.T.transpose()), why="P_L and P_R differ."),
+    recheck=partial(projected_targets_are_others, sentence="P_L = P_R"),
 )
 @mutant(
     "T = P_L D",
@@ -131,11 +160,13 @@ any_T = points.flatmap(
     conclude=lambda p: decide(
         (projector(p.T) * p.sigma * p.sigma.transpose()).entries() == p.T.entries(), why="T is not P_L D."
     ),
+    recheck=partial(projected_targets_are_others, sentence="T = P_L D"),
 )
 @mutant(
     "P_L D = D",
     points,
     conclude=lambda p: decide(projector(p.T) * p.sigma == p.sigma, why="P_L Sigma_2 is not Sigma_2."),
+    recheck=partial(projected_targets_are_others, sentence="P_L D = D"),
 )
 def test_minima_are_projections_of_the_targets(p: DiagonalProblem) -> Verdict:
     """At a critical point T is the projection of Σ₂ on its own column space, which commutes with D = Σ₂ Σ₂ᵀ."""
@@ -175,7 +206,7 @@ def blocks(p: DiagonalProblem, scaled=True) -> Verdict:
     examples=80,
     note="the lambda_i are positive: 'lambda_r >= 0' should be '> 0', and r = 0 is allowed",
 )
-@drop("critical", REFUTED, any_T)
+@drop("critical", REFUTED, any_T, recheck=block_form_fails)
 @mutant(
     "every block is a multiple of I",
     diagonal_problems(),
@@ -184,6 +215,7 @@ def blocks(p: DiagonalProblem, scaled=True) -> Verdict:
         all(p.block(f, m).rank() in (0, m) for _, f, m in p.blocks),
         why="A block is of rank strictly between 0 and m_i.",
     ),
+    recheck=block_is_of_middle_rank,
 )
 @mutant(
     "T is diagonal",
@@ -193,6 +225,7 @@ def blocks(p: DiagonalProblem, scaled=True) -> Verdict:
         not any(e for i, row in enumerate(p.T.table()) for j, e in enumerate(row) if i != j),
         why="T is not diagonal.",
     ),
+    recheck=minimum_is_not_diagonal,
 )
 def test_minima_are_block_diagonal(p: DiagonalProblem) -> Verdict:
     """A critical point of (5) consists of one block per distinct singular value, λ_i times a projection."""
@@ -205,7 +238,7 @@ def test_minima_are_block_diagonal(p: DiagonalProblem) -> Verdict:
     where="before Section 3.2, sketch of the proof of Theorem 2.2",
     says=r"\text{each block term } T_i^* \text{ is a projection matrix}",
 )
-@printed(REFUTED, points, recheck=not_a_projection, note="lambda_i times a projection; the proof says so")
+@printed(REFUTED, points, recheck=block_is_not_a_projection, note="lambda_i times a projection; the proof says so")
 @repaired(r"T_i^*/\lambda_i \text{ is a projection matrix}", points, conclude=blocks, examples=60)
 @mutant(
     "T_i / lambda_i^2",
@@ -217,6 +250,7 @@ def test_minima_are_block_diagonal(p: DiagonalProblem) -> Verdict:
             for value, f, m in p.blocks
         ),
     ),
+    recheck=partial(block_is_not_a_projection, power=2),
 )
 @mutant(
     "lambda_i T_i",
@@ -228,6 +262,7 @@ def test_minima_are_block_diagonal(p: DiagonalProblem) -> Verdict:
             for value, f, m in p.blocks
         ),
     ),
+    recheck=partial(block_is_not_a_projection, power=-1),
 )
 def test_blocks_are_projections(p: DiagonalProblem) -> Verdict:
     """Every block of T* is a projection."""
@@ -249,12 +284,25 @@ def value_of(p: DiagonalProblem, term) -> Verdict:
 @printed(
     HOLDS, points, examples=80, note="the text bounds the sum of the ranks by p, an index, instead of d_p"
 )
-@mutant("m_i + d_{p_i}", points, conclude=lambda p: value_of(p, lambda v, m, d: (m + d) * v**2))
-@mutant("lambda_i for lambda_i^2", points, conclude=lambda p: value_of(p, lambda v, m, d: (m - d) * v))
 @mutant(
-    "without the mixed term",
+    "m_i + d_{p_i}",
     points,
-    conclude=lambda p: value_of(p, lambda v, m, d: (m + d) * v**2 if d else m * v**2),
+    conclude=lambda p: value_of(p, lambda v, m, d: (m + d) * v**2),
+    recheck=partial(value_is_not_the_sum, sign=1),
+)
+@mutant(
+    "lambda_i for lambda_i^2",
+    points,
+    conclude=lambda p: value_of(p, lambda v, m, d: (m - d) * v),
+    recheck=partial(value_is_not_the_sum, power=1),
+)
+@mutant(
+    "only blocks left out whole",
+    points,
+    says=r"H(T^*) = \textstyle\sum_{d_{p_i} = 0} m_i \lambda_i^2",
+    conclude=lambda p: value_of(p, lambda v, m, d: 0 if d else m * v**2),
+    recheck=partial(value_is_not_the_sum, whole=True),
+    examples=200,
 )
 def test_the_value_counts_what_is_missing(p: DiagonalProblem) -> Verdict:
     """H(T*) is the sum of λ_i² over the dimensions that T* leaves out, and rank T* <= d_p."""
@@ -264,13 +312,22 @@ def test_the_value_counts_what_is_missing(p: DiagonalProblem) -> Verdict:
     )
 
 
-def printed_ranks(p: DiagonalProblem):
-    """The ranks d_{p_i}, i = 1 … r, of the list of global minima; and what is left for a block that does not exist."""
-    sizes = [m for _, _, m in p.blocks]
-    j = max((j for j in range(len(sizes) + 1) if sum(sizes[:j]) < p.k), default=0)
-    left = p.k - sum(sizes[:j])
+def filled(sizes: list[int], k: int):
+    """Ranks that add up to k, blocks of these sizes filled one after the other; and what no block has room for."""
+    j = max((j for j in range(len(sizes) + 1) if sum(sizes[:j]) < k), default=0)
+    left = k - sum(sizes[:j])
     wanted = sizes[:j] + ([left] if j < len(sizes) else []) + [0] * (len(sizes) - j - 1)
     return wanted, 0 if j < len(sizes) else left
+
+
+def printed_ranks(p: DiagonalProblem):
+    """The ranks d_{p_i}, i = 1 … r, of the list of global minima; and what is left for a block that does not exist."""
+    return filled([m for _, _, m in p.blocks], p.k)
+
+
+def ranks_from_the_smallest_on(p: DiagonalProblem):
+    """The ranks d_{p_i}, i = 1 … r, if the block of the smallest value is filled first."""
+    return filled([m for _, _, m in reversed(p.blocks)], p.k)[0][::-1]
 
 
 def is_minimum_of_5(p):
@@ -310,7 +367,7 @@ enough = minima_and_others.filter(lambda p: sum(m for _, _, m in p.blocks) >= p.
 @printed(
     REFUTED,
     minima_and_others,
-    recheck=all_targets_fitted,
+    recheck=list_is_wrong,
     note="if rank(Y X^T) < d_p there is no block j + 1; and '(6)' must read '(5)'",
 )
 @repaired(
@@ -319,7 +376,7 @@ enough = minima_and_others.filter(lambda p: sum(m for _, _, m in p.blocks) >= p.
     examples=60,
     conclude=lambda p: listed(p),
 )
-@drop("rank(Sigma_2) >= d_p", REFUTED, top_points)
+@drop("rank(Sigma_2) >= d_p", REFUTED, top_points, recheck=list_is_wrong)
 @mutant(
     "all of the first d_p blocks",
     enough,
@@ -328,15 +385,18 @@ enough = minima_and_others.filter(lambda p: sum(m for _, _, m in p.blocks) >= p.
         (p.ranks == [m if i < p.k else 0 for i, (_, _, m) in enumerate(p.blocks)]) == is_minimum_of_5(p),
         why="The list and the global minima differ.",
     ),
+    recheck=partial(list_is_wrong, listed="all of the first d_p blocks"),
 )
 @mutant(
     "from the smallest on",
     enough,
     examples=200,
     conclude=lambda p: decide(
-        (list(reversed(p.ranks)) == printed_ranks(p)[0]) == is_minimum_of_5(p),
+        (p.ranks == ranks_from_the_smallest_on(p)) == is_minimum_of_5(p),
         why="The list and the global minima differ.",
+        values={"ranks": p.ranks, "listed": ranks_from_the_smallest_on(p)},
     ),
+    recheck=partial(list_is_wrong, listed="from the smallest on"),
 )
 def test_the_list_of_global_minima(p: DiagonalProblem) -> Verdict:
     """The global minima fill the blocks of the largest values, rank d_p together."""
@@ -352,7 +412,7 @@ def test_the_list_of_global_minima(p: DiagonalProblem) -> Verdict:
 @printed(
     REFUTED,
     minima_and_others,
-    recheck=all_targets_fitted,
+    recheck=partial(ranks_do_not_fill, total="d_p"),
     note="false exactly if rank(Y X^T) < d_p: then T* = Sigma_2",
 )
 @repaired(
@@ -369,6 +429,7 @@ def test_the_list_of_global_minima(p: DiagonalProblem) -> Verdict:
     conclude=lambda p: decide_equal(
         sum(p.ranks), min(p.k, int(p.sigma.rank())), named=("sum of ranks", "min(d_p, rank)")
     ),
+    recheck=partial(ranks_do_not_fill, total="min(d_p, rank)", minimal=False),
 )
 @mutant(
     "rank(Sigma_2)",
@@ -376,6 +437,7 @@ def test_the_list_of_global_minima(p: DiagonalProblem) -> Verdict:
     conclude=lambda p: at_minimum_of_5(
         p, decide_equal(sum(p.ranks), int(p.sigma.rank()), named=("sum of ranks", "rank Sigma_2"))
     ),
+    recheck=partial(ranks_do_not_fill, total="rank"),
 )
 def test_minima_use_all_the_rank(p: DiagonalProblem) -> Verdict:
     """A local minimum of (5) has rank d_p."""
@@ -396,7 +458,7 @@ def rotated(r: Rotation, claimed) -> Verdict:
 @printed(
     REFUTED,
     rotations(),
-    recheck=rotated_value_is_wrong,
+    recheck=rotated_value_is_another,
     note="wrong by the constant lambda_{i_1}^2 everywhere, also at theta = 0",
 )
 @repaired(
@@ -409,11 +471,13 @@ def rotated(r: Rotation, claimed) -> Verdict:
     "lambda_{i_1}^2 for lambda_{i_2}^2",
     rotations(),
     conclude=lambda r: rotated(r, lambda r: r.large**2 - r.tau(r.t) ** 2),
+    recheck=partial(rotated_value_is_another, formula="large^2 - tau^2"),
 )
 @mutant(
     "sin and cos exchanged",
     rotations(),
     conclude=lambda r: rotated(r, lambda r: r.small**2 - (r.small + r.large - r.tau(r.t)) ** 2),
+    recheck=partial(rotated_value_is_another, formula="sin and cos exchanged"),
 )
 def test_the_value_along_the_rotation(r: Rotation) -> Verdict:
     """H along the rotation, as displayed."""
@@ -454,17 +518,20 @@ def decreases(r: Rotation) -> Verdict:
         )
     ),
     examples=100,
+    recheck=rotation_does_not_descend,
 )
 @mutant(
     "rank T(theta) = d_p",
     rotations(),
     examples=200,
     conclude=lambda r: decide_equal(int(r.turned(r.t).T.rank()), r.problem.k, named=("rank T(theta)", "d_p")),
+    recheck=rotated_rank_is_another,
 )
 @mutant(
     "H increases",
     rotations(),
     conclude=lambda r: decide_less(r.turned(r.t).H, r.turned((r.t + 1) / 2).H, named=("H", "H later")),
+    recheck=value_does_not_rise,
 )
 @mutant(
     "beyond pi/2 too",
@@ -472,6 +539,7 @@ def decreases(r: Rotation) -> Verdict:
     conclude=lambda r: decide_less(
         r.turned(1 + r.t + fmpq(1, 2)).H, r.turned(fmpq(1)).H, named=("H beyond", "H at pi/2")
     ),
+    recheck=value_does_not_fall_beyond,
 )
 def test_the_rotation_descends(r: Rotation) -> Verdict:
     """Turning a kept direction towards one of a larger value that is left out lowers H at once and monotonically."""

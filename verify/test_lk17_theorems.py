@@ -1,5 +1,7 @@
 """Lu & Kawaguchi (2017): Theorems 2.1, 2.2 and 2.3."""
 
+from functools import partial
+
 from flint import fmpq, fmpq_mat
 
 from strategies.deep_linear import (
@@ -37,8 +39,8 @@ from verify.lk17 import (
     inner,
     is_least,
     least,
+    minimiser_is_unique,
     two,
-    unique_kept_values,
     unless,
 )
 from verify.oracles.deep_linear import (
@@ -59,6 +61,13 @@ from verify.oracles.rank_constrained import (
     squared_norm,
 )
 from verify.papers import LK17
+from verify.rechecks.deep_linear_minima import (
+    critical_point_is_above_the_least,
+    global_minimum_has_another_value,
+    global_minimum_of_lower_rank,
+    saddle_without_negative_curvature,
+)
+from verify.rechecks.lk17_theorems import minimiser_is_not_unique, weighted_minimum_is_not_least
 
 deep_saddles = planted_critical_problems(deep, inputs="full", targets="full", residual="solved")
 """Where non-strict saddles are: three layers or more."""
@@ -97,13 +106,20 @@ def rank_is_full_at_minima(p):
     note="superfluous: L depends on W_1 X only",
 )
 @drop("A2", HOLDS, planted_critical_problems(inputs="full"), examples=80, note="superfluous")
-@drop("A3", REFUTED, every_critical, conclude=lambda p: at_critical_point(p, attains_a_local_minimum_of_2(p)))
+@drop(
+    "A3",
+    REFUTED,
+    every_critical,
+    conclude=lambda p: at_critical_point(p, attains_a_local_minimum_of_2(p)),
+    recheck=partial(critical_point_is_above_the_least, also="rank Y = d_H"),
+)
 @mutant(
     "rank R = d_p at every local minimum",
     critical(residual="zero"),
     conclude=rank_is_full_at_minima,
     examples=200,
     says=r"\mathrm{rank}(\bar R) = d_p",
+    recheck=global_minimum_of_lower_rank,
 )
 @mutant(
     "every critical point with rank R = d_p",
@@ -114,6 +130,7 @@ def rank_is_full_at_minima(p):
         "rank R < d_p",
         lambda: attains_a_local_minimum_of_2(p),
     ),
+    recheck=partial(critical_point_is_above_the_least, also="rank R = d_p"),
 )
 @mutant(
     "no critical point with rank R < d_p",
@@ -124,6 +141,7 @@ def rank_is_full_at_minima(p):
         "rank R = d_p",
         lambda: decide(not is_global_minimum(p), why="A global minimum with rank R < d_p."),
     ),
+    recheck=global_minimum_of_lower_rank,
 )
 @mutant(
     "the value with the second smallest width",
@@ -132,6 +150,7 @@ def rank_is_full_at_minima(p):
     conclude=lambda p: at_local_minimum(
         p, attains(p, least_value(p.X, p.Y, sorted(p.widths)[1]), "that value")
     ),
+    recheck=partial(global_minimum_has_another_value, claimed="second smallest width"),
 )
 def test_depth_creates_no_bad_local_minima(p: DeepLinearProblem) -> Verdict:
     """Every local minimum of the deep problem attains the value of a local minimum of the shallow one.
@@ -156,6 +175,7 @@ def test_depth_creates_no_bad_local_minima(p: DeepLinearProblem) -> Verdict:
     conclude=lambda p: at_critical_point(
         p, decide(is_global_minimum(p), why="R is no global minimum of (2).")
     ),
+    recheck=partial(critical_point_is_above_the_least, also="rank Y = d_H"),
 )
 @mutant(
     "unique",
@@ -164,8 +184,9 @@ def test_depth_creates_no_bad_local_minima(p: DeepLinearProblem) -> Verdict:
     conclude=lambda p: unless(
         is_global_minimum(p) and p.least_width < len(eigenvalues(fitted_gram(p.X, p.Y))),
         "R X = Y P_X",
-        lambda: unique_kept_values(p),
+        lambda: minimiser_is_unique(p),
     ),
+    recheck=minimiser_is_not_unique,
 )
 def test_the_product_itself_minimises(p: DeepLinearProblem) -> Verdict:
     """The product of a local minimum is a global minimum of the rank-constrained problem."""
@@ -236,6 +257,7 @@ shallow_points = critical(shape=two, targets="any")
     conclude=weighted_minimum,
     examples=600,
     note="entries weighted differently: a strict local minimum above the least value, X = I and k = 1",
+    recheck=weighted_minimum_is_not_least,
 )
 @mutant(
     "the value with sigma(Y)",
@@ -243,20 +265,28 @@ shallow_points = critical(shape=two, targets="any")
     conclude=lambda p: at_shallow_minimum(
         p, attains(p, squared_norm(p.Y) - largest_sum(p.Y * p.Y.transpose(), p.least_width), "that value")
     ),
+    recheck=partial(global_minimum_has_another_value, claimed="singular values of Y"),
 )
 @mutant(
     "every local minimum has rank k",
     critical(shape=two, residual="zero"),
     examples=200,
     conclude=rank_is_full_at_minima,
+    recheck=global_minimum_of_lower_rank,
 )
-@mutant("every critical point", shallow_points, conclude=lambda p: at_critical_point(p, shallow(p)))
+@mutant(
+    "every critical point",
+    shallow_points,
+    conclude=lambda p: at_critical_point(p, shallow(p)),
+    recheck=critical_point_is_above_the_least,
+)
 @mutant(
     "the k smallest singular values",
     shallow_points,
     conclude=lambda p: at_shallow_minimum(
         p, decide_equal(squared_norm(p.E), squared_norm(p.Y) - smallest_sum(p), named=("F(R)", "that value"))
     ),
+    recheck=partial(global_minimum_has_another_value, claimed="k smallest"),
 )
 def test_the_shallow_problem_has_no_bad_local_minima(p: DeepLinearProblem) -> Verdict:
     """Every local minimum of the rank-constrained problem is global."""
@@ -285,7 +315,13 @@ def smallest_sum(p):
     note="superfluous",
 )
 @drop("A2", HOLDS, planted_critical_problems(inputs="full"), examples=80, note="superfluous")
-@drop("local minimum", REFUTED, every_critical, conclude=lambda p: at_critical_point(p, is_least(p)))
+@drop(
+    "local minimum",
+    REFUTED,
+    every_critical,
+    conclude=lambda p: at_critical_point(p, is_least(p)),
+    recheck=partial(critical_point_is_above_the_least, also="rank Y = d_H"),
+)
 @mutant(
     "every second-order critical point",
     critical(shape=deep),
@@ -295,6 +331,7 @@ def smallest_sum(p):
         "the Hessian has a negative eigenvalue",
         lambda: is_least(p),
     ),
+    recheck=saddle_without_negative_curvature,
 )
 @mutant(
     "the second smallest width",
@@ -303,6 +340,7 @@ def smallest_sum(p):
     conclude=lambda p: at_local_minimum(
         p, decide_equal(p.loss * 2, least_value(p.X, p.Y, sorted(p.widths)[1]), named=("2 L", "that value"))
     ),
+    recheck=partial(global_minimum_has_another_value, claimed="second smallest width"),
 )
 @mutant(
     "every critical point with full layers",
@@ -311,6 +349,7 @@ def smallest_sum(p):
     conclude=lambda p: unless(
         is_critical(p) and not CLASSES["a deficient layer"](p), "a deficient layer", lambda: is_least(p)
     ),
+    recheck=partial(critical_point_is_above_the_least, also="full layers"),
 )
 def test_deep_linear_networks_have_no_bad_local_minima(p: DeepLinearProblem) -> Verdict:
     """Every local minimum of the deep linear problem is global; all other critical points have lower points nearby."""

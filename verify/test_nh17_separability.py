@@ -12,6 +12,7 @@ once: Farkas' multiplier shows that no Δ_L but 0 with the signs of the classes 
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from flint import arb, fmpq, fmpq_mat
 
@@ -65,15 +66,17 @@ from verify.oracles.separability import (
     slopes_vanish,
 )
 from verify.papers import NH17
-from verify.rechecks_nh17 import (
-    critical_point_of_squares_is_not_global,
-    flat_point_is_not_global,
-    no_column_of_the_proof_survives,
-    theorem_5_3_1_fails,
-    theorem_5_3_2_fails,
-    theorem_5_3_2_fails_at_a_strict_minimum,
-    theorem_5_3_2_fails_with_one_output,
-    theorem_5_3_2_fails_with_two_labels,
+from verify.rechecks.nh17_separability import (
+    columns_do_not_survive,
+    difference_quotients_differ,
+    inseparable_point_is_not_global,
+    loss_is_not_least,
+    loss_is_not_the_hinge,
+    margin_exceeds_the_gradient,
+    slope_is_not_negative,
+    squared_critical_point_is_not_global,
+    strict_minimum_is_not_global,
+    theorem_5_3_fails,
 )
 
 A5 = r"\sigma \in C^1 \text{ strictly increasing};\ l_1, l_2 \ge 0 \text{ in } C^1,\ l_1(a) = 0 \Leftrightarrow a \ge 0 \Leftrightarrow l_1'(a) = 0,\ l_1'(a) < 0 \text{ for } a < 0;\ l_2 \text{ mirrored}"
@@ -202,7 +205,7 @@ ALL_REGIMES = {
 @printed(
     REFUTED,
     paired,
-    recheck=theorem_5_3_2_fails,
+    recheck=theorem_5_3_fails,
     note="L = 2, two outputs, σ = softsign with σ′ > 0, so that everything is rational; the samples are "
     "(t, ±1), a sample's class is the sign of its second entry, and layer 1 does not see it",
 )
@@ -213,12 +216,14 @@ ALL_REGIMES = {
     inseparable_classifiers(),
     conclude=lambda net: theorem(net, 0, separable=False),
     note="even one output and L = 2, where the theorem holds",
+    recheck=inseparable_point_is_not_global,
 )
 @drop(
     "full rank",
     REFUTED,
     rank_deficient_classifiers(),
     conclude=lambda net: theorem(net, 0, ranks=3),
+    recheck=partial(theorem_5_3_fails, ranks=3),
 )
 @drop(
     "5.2: l_1, l_2",
@@ -226,13 +231,15 @@ ALL_REGIMES = {
     squared_classifiers(),
     says=r"l_1(a) = l_2(a) = a^2",
     conclude=lambda net: theorem_for_squares(net),
+    recheck=squared_critical_point_is_not_global,
 )
 @mutant(
     "with rank(W_1) = n_1 as well",
     lattice_classifiers(),
     conclude=lambda net: theorem(net, 0, invertible),
+    recheck=partial(theorem_5_3_fails, ranks=1),
 )
-@mutant("at every point", labelled_classifiers(lower=(0, 0)), conclude=everywhere)
+@mutant("at every point", labelled_classifiers(lower=(0, 0)), conclude=everywhere, recheck=loss_is_not_least)
 def test_separable_inputs_make_critical_points_global(net: Classifier) -> Verdict:
     """With linearly separable inputs and full column ranks from layer 2 on, every critical point is global."""
     return theorem(net, 0)
@@ -247,12 +254,22 @@ def test_separable_inputs_make_critical_points_global(net: Classifier) -> Verdic
 @printed(
     REFUTED,
     sigmoids,
-    recheck=theorem_5_3_2_fails,
+    recheck=theorem_5_3_fails,
     note="weights in units of ln 2, so that the hidden units and the outputs are rational",
 )
 @repaired(REPAIRED, benign_classifiers(activations=("sigmoid",)), conclude=no_critical_point_but_zero_loss)
-@mutant("with targets in (0, 1)", sigmoids, conclude=lambda net: theorem(net, 0, targets_inside))
-@mutant("with W_2 > 0", sigmoids, conclude=lambda net: theorem(net, 0, positive_top))
+@mutant(
+    "with targets in (0, 1)",
+    sigmoids,
+    conclude=lambda net: theorem(net, 0, targets_inside),
+    recheck=partial(theorem_5_3_fails, also="targets in (0, 1)"),
+)
+@mutant(
+    "with W_2 > 0",
+    sigmoids,
+    conclude=lambda net: theorem(net, 0, positive_top),
+    recheck=partial(theorem_5_3_fails, also="W_L > 0"),
+)
 def test_separable_inputs_make_critical_points_of_sigmoids_global(net: Classifier) -> Verdict:
     """With sigmoids, separable inputs and full column ranks from layer 2 on, every critical point is global."""
     return theorem(net, 0)
@@ -268,7 +285,7 @@ def test_separable_inputs_make_critical_points_of_sigmoids_global(net: Classifie
 @printed(
     REFUTED,
     paired_classifiers(below=True, pairs=(2, 4)),
-    recheck=theorem_5_3_1_fails,
+    recheck=partial(theorem_5_3_fails, k=1),
     note="L = 3 and k = 1, all three layers critical; layer 1 is the softsign of x, layer 2 does not see its "
     "second unit",
 )
@@ -284,6 +301,7 @@ def test_separable_inputs_make_critical_points_of_sigmoids_global(net: Classifie
     rank_deficient_classifiers(),
     conclude=lambda net: theorem(net, 1, separable=False, from_layer=0),
     note="L = 2, k = 1: all rows of F_1 are equal, though X is separable",
+    recheck=partial(theorem_5_3_fails, ranks=3),
 )
 @drop(
     "full rank",
@@ -291,6 +309,7 @@ def test_separable_inputs_make_critical_points_of_sigmoids_global(net: Classifie
     rank_deficient_classifiers(),
     conclude=lambda net: theorem(net, 0, ranks=3),
     note="k = 0",
+    recheck=partial(theorem_5_3_fails, ranks=3),
 )
 @drop(
     "5.2: l_1, l_2",
@@ -299,13 +318,20 @@ def test_separable_inputs_make_critical_points_of_sigmoids_global(net: Classifie
     says=r"l_1(a) = l_2(a) = a^2",
     conclude=lambda net: theorem_for_squares(net),
     note="k = 0",
+    recheck=squared_critical_point_is_not_global,
 )
 @mutant(
     "rank(W_l) = n_l for l >= k + 3 only",
     rank_deficient_classifiers(),
     conclude=lambda net: theorem(net, 0, ranks=3),
+    recheck=partial(theorem_5_3_fails, ranks=3),
 )
-@mutant("at every point", labelled_classifiers(lower=(1, 1)), conclude=everywhere)
+@mutant(
+    "at every point",
+    labelled_classifiers(lower=(1, 1)),
+    conclude=everywhere,
+    recheck=partial(loss_is_not_least, k=1),
+)
 def test_separable_features_make_critical_points_global(net: Classifier) -> Verdict:
     """With linearly separable features F_k and full column ranks above, every critical point is global."""
     return theorem(net, net.depth - 2)
@@ -335,15 +361,21 @@ minima = lattice_classifiers(minima=True)
 @printed(
     REFUTED,
     minima,
-    recheck=theorem_5_3_2_fails_at_a_strict_minimum,
+    recheck=strict_minimum_is_not_global,
     note="∇²Φ is rational and positive definite: all its leading minors are positive numbers",
 )
 @repaired(REPAIRED, benign, conclude=no_critical_point_but_zero_loss)
-@mutant("with rank(W_1) = n_1 as well", minima, conclude=lambda net: no_strict_minimum(net, invertible))
+@mutant(
+    "with rank(W_1) = n_1 as well",
+    minima,
+    conclude=lambda net: no_strict_minimum(net, invertible),
+    recheck=partial(strict_minimum_is_not_global, ranks=1),
+)
 @mutant(
     "with W_2 > 0",
     minima,
     conclude=lambda net: no_strict_minimum(net, positive_top),
+    recheck=partial(strict_minimum_is_not_global, also="W_L > 0"),
 )
 def test_separable_inputs_make_strict_minima_global(net: Classifier) -> Verdict:
     """With linearly separable inputs and full column ranks, every strict local minimum is global."""
@@ -362,7 +394,7 @@ one_output = paired_classifiers(outputs=1, middle=True, pairs=(3, 5))
 @printed(
     REFUTED,
     one_output,
-    recheck=theorem_5_3_2_fails_with_one_output,
+    recheck=partial(theorem_5_3_fails, also="one output"),
     note="L = 3; a unit of layer 1 feeds the output through two units of layer 2, with both signs",
 )
 @repaired(
@@ -375,8 +407,14 @@ one_output = paired_classifiers(outputs=1, middle=True, pairs=(3, 5))
     "for pyramids of constant width",
     one_output,
     conclude=lambda net: theorem(net, 0, lambda at: at.X.ncols() == 2),
+    recheck=partial(theorem_5_3_fails, also="constant width"),
 )
-@mutant("at every point", labelled_classifiers(lower=(0, 0), regimes=("one output",)), conclude=everywhere)
+@mutant(
+    "at every point",
+    labelled_classifiers(lower=(0, 0), regimes=("one output",)),
+    conclude=everywhere,
+    recheck=loss_is_not_least,
+)
 def test_one_output_makes_critical_points_global(net: Classifier) -> Verdict:
     """With one output, separable inputs and full column ranks, every critical point is global."""
     return theorem(net, 0)
@@ -394,12 +432,16 @@ encoded = encoded_classifiers()
 @printed(
     REFUTED,
     some_moved(encoded),
-    recheck=theorem_5_3_2_fails_with_two_labels,
+    recheck=partial(theorem_5_3_fails, also="two labels"),
     note="distinct samples and the same two labels for all of them; W_2 and b_2 are solved for",
 )
 @repaired(REPAIRED, benign, conclude=no_critical_point_but_zero_loss)
-@mutant("for the sigmoid", encoded_classifiers(activation="sigmoid"))
-@mutant("at every point", labelled_classifiers(lower=(0, 0)), conclude=everywhere)
+@mutant(
+    "for the sigmoid",
+    encoded_classifiers(activation="sigmoid"),
+    recheck=partial(theorem_5_3_fails, also="two labels"),
+)
+@mutant("at every point", labelled_classifiers(lower=(0, 0)), conclude=everywhere, recheck=loss_is_not_least)
 def test_one_encoding_makes_critical_points_global(net: Classifier) -> Verdict:
     """With the same two labels for all samples, separable inputs and full ranks, every critical point is global."""
     return theorem(net, 0, two_labels)
@@ -441,14 +483,40 @@ def some_column_survives(net: Classifier, *, every: bool = False) -> Verdict:
     alive = [
         (i, p) for i, a in enumerate(products) for p in range(len(products)) if any(r[p] for r in a.table())
     ]
+    if not alive:
+        return vacuous("every product is zero")
     own = [p for i, p in alive if i == p]
-    wanted = all(p in own for _, p in alive) if every else bool(own)
     return decide(
-        bool(alive) and wanted,
-        why="Every column p is zero in the product for i = p, although other products are not zero."
-        if alive
-        else "Every product is zero.",
+        all(p in own for _, p in alive) if every else bool(own),
+        why="Column p is zero in the product for i = p, "
+        + ("for a p" if every else "for every p")
+        + ", although it is not in another product.",
         values={"columns (i, p) that are not zero": str([(i + 1, p + 1) for i, p in alive])},
+    )
+
+
+def products_have_rank_one(net: Classifier) -> Verdict:
+    """m = 1: column p of the product for i is W_p times the same column c_i, and no c_i is zero."""
+    products = columns_of_the_proof(net)
+    if products is None or net.outputs != 1:
+        return vacuous("several outputs, X is not separable, W_2 has not full rank, or Δ_2 = 0")
+    weights = net.weight(2).entries()
+    q = next(p for p, w in enumerate(weights) if w)
+    columns = [[row[q] / weights[q] for row in a.table()] for a in products]
+    return all_of(
+        *(
+            decide(
+                any(c)
+                and all(
+                    row[p] == e * w
+                    for row, e in zip(a.table(), c, strict=True)
+                    for p, w in enumerate(weights)
+                ),
+                why=f"The product for i = {i} is not W_2^T times a column that is not zero.",
+                values={"product": a},
+            )
+            for i, (a, c) in enumerate(zip(products, columns, strict=True), 1)
+        )
     )
 
 
@@ -461,16 +529,22 @@ def some_column_survives(net: Classifier, *, every: bool = False) -> Verdict:
 @printed(
     REFUTED,
     paired,
-    recheck=no_column_of_the_proof_survives,
+    recheck=columns_do_not_survive,
     note="p was found for one i; with i = p the product is another one. L = 2, k = 0",
 )
 @repaired(
     r"m = 1: \text{ all products are } W_p \text{ times columns that are not zero}",
     labelled_classifiers(lower=(0, 0), regimes=("one output",)),
+    conclude=products_have_rank_one,
     needs=20,
 )
-@mutant("for every p that was found", paired, conclude=lambda net: some_column_survives(net, every=True))
-@mutant("whatever W_1 is", lattice_classifiers())
+@mutant(
+    "for every p that was found",
+    paired,
+    conclude=lambda net: some_column_survives(net, every=True),
+    recheck=partial(columns_do_not_survive, every=True),
+)
+@mutant("whatever W_1 is", lattice_classifiers(), recheck=columns_do_not_survive)
 def test_column_survives_the_choice_of_the_unit(net: Classifier) -> Verdict:
     """A column of the product that is not zero stays so when the unit is chosen to be that column."""
     return some_column_survives(net)
@@ -488,7 +562,7 @@ def test_column_survives_the_choice_of_the_unit(net: Classifier) -> Verdict:
 @printed(
     REFUTED,
     some_moved(flat_classifiers()),
-    recheck=flat_point_is_not_global,
+    recheck=partial(theorem_5_3_fails, also="one layer"),
     note="σ(t) = t³ increases strictly, and σ′(0) = 0",
 )
 @repaired(
@@ -496,8 +570,18 @@ def test_column_survives_the_choice_of_the_unit(net: Classifier) -> Verdict:
     benign_classifiers(("last layer",)),
     conclude=no_critical_point_but_zero_loss,
 )
-@mutant("one sample", flat_classifiers(), conclude=lambda net: theorem(net, 0, lambda at: at.samples == 1))
-@mutant("at every point", labelled_classifiers(lower=(0, 0), regimes=("last layer",)), conclude=everywhere)
+@mutant(
+    "one sample",
+    flat_classifiers(),
+    conclude=lambda net: theorem(net, 0, lambda at: at.samples == 1),
+    recheck=partial(theorem_5_3_fails, also="one layer and one sample"),
+)
+@mutant(
+    "at every point",
+    labelled_classifiers(lower=(0, 0), regimes=("last layer",)),
+    conclude=everywhere,
+    recheck=loss_is_not_least,
+)
 def test_strictly_increasing_is_enough(net: Classifier) -> Verdict:
     """With a strictly increasing activation, one layer and separable inputs, every critical point is global."""
     return theorem(net, 0)
@@ -554,7 +638,7 @@ def gradient_is_injective(net: Classifier) -> Verdict:
 @printed(
     REFUTED,
     some_moved(squared_sigmoids),
-    recheck=critical_point_of_squares_is_not_global,
+    recheck=squared_critical_point_is_not_global,
     note="Theorem 3.4 is about losses such as the square, Theorem 5.3 about l₁ and l₂; for the square, "
     "separability is too little",
 )
@@ -564,13 +648,19 @@ def gradient_is_injective(net: Classifier) -> Verdict:
     conclude=gradient_is_injective,
     needs=20,
 )
-@mutant("N = 3 and d = 1", squared_sigmoids, conclude=lambda net: theorem_for_squares(net))
+@mutant(
+    "N = 3 and d = 1",
+    squared_sigmoids,
+    conclude=lambda net: theorem_for_squares(net),
+    recheck=partial(squared_critical_point_is_not_global, also="N = 3 and d = 1"),
+)
 @mutant(
     "rank([X, 1]) >= N - 1",
     squared_sigmoids,
     conclude=lambda net: (
         theorem_for_squares(net) if bordered(net.X).rank() >= net.samples - 1 else vacuous("rank")
     ),
+    recheck=partial(squared_critical_point_is_not_global, also="rank([X, 1]) >= N - 1"),
 )
 def test_separable_inputs_do_for_the_squared_loss(net: Classifier) -> Verdict:
     """With the squared loss, separable inputs and full column ranks, every critical point is global."""
@@ -631,6 +721,7 @@ random_points = labelled_classifiers(ALL_SIGMAS, regimes=("last layer", "one out
     inseparable_classifiers(),
     conclude=lambda net: gradient_exceeds_the_margin(net, separating=False),
     note="with the hyperplane h = (0, 1) in place of a separator",
+    recheck=partial(margin_exceeds_the_gradient, separating=False),
 )
 @drop(
     "one unit above",
@@ -638,16 +729,19 @@ random_points = labelled_classifiers(ALL_SIGMAS, regimes=("last layer", "one out
     paired,
     conclude=lambda net: gradient_exceeds_the_margin(net, feeds_one=False),
     note="at the critical points that refute Theorem 5.3",
+    recheck=partial(margin_exceeds_the_gradient, alone=False),
 )
 @mutant(
     "with the greatest margin",
     labelled_classifiers(regimes=("last layer",), lower=(0, 0)),
     conclude=lambda net: gradient_exceeds_the_margin(net, greatest=True),
+    recheck=partial(margin_exceeds_the_gradient, greatest=True),
 )
 @mutant(
     "without the slopes in between",
     labelled_classifiers(regimes=("one output",), lower=(0, 0)),
     conclude=lambda net: gradient_exceeds_the_margin(net, slopes_count=False),
+    recheck=partial(margin_exceeds_the_gradient, slopes_count=False),
 )
 def test_gradient_exceeds_the_margin(net: Classifier) -> Verdict:
     """Where a unit feeds one output, the gradient is at least the margin times the slopes of that output."""
@@ -678,13 +772,20 @@ def hinge(net: Classifier, power: int = 2) -> fmpq:
         "a loss": lambda net: loss(net) > 0,
     },
 )
-@drop("labels", REFUTED, score_classifiers(labels=(1, 0)), note="the encoding 1, 0")
+@drop(
+    "labels",
+    REFUTED,
+    score_classifiers(labels=(1, 0)),
+    note="the encoding 1, 0",
+    recheck=loss_is_not_the_hinge,
+)
 @mutant(
     "without the square",
     score_classifiers(),
     conclude=lambda net: decide_equal(loss(net), hinge(net, 1), named=("Phi", "hinge")),
+    recheck=partial(loss_is_not_the_hinge, power=1),
 )
-@mutant("labels 2 and -2", score_classifiers(labels=(2, -2)))
+@mutant("labels 2 and -2", score_classifiers(labels=(2, -2)), recheck=loss_is_not_the_hinge)
 def test_loss_is_the_squared_hinge(net: Classifier) -> Verdict:
     """With labels ±1 the losses l₁ and l₂ make Φ the squared hinge loss."""
     return decide_equal(loss(net), hinge(net), named=("Phi", "squared hinge"))
@@ -739,11 +840,13 @@ def second_differences(a: fmpq, h: fmpq) -> tuple[fmpq, fmpq]:
         if at[0, 0] != 0 or at[0, 1] == 0
         else decide_equal(*second_differences(at[0, 0], abs(at[0, 1])), named=("right", "left"))
     ),
+    recheck=difference_quotients_differ,
 )
 @mutant(
     "l_1'(a) < 0 everywhere",
     matrices(1, 2, dyadics(3, 3)),
     conclude=lambda at: decide(own_slope(at[0, 0]) < 0, why="l₁′(a) = 0", values={"a": at[0, 0]}),
+    recheck=slope_is_not_negative,
 )
 def test_the_example_satisfies_the_assumptions(at: fmpq_mat) -> Verdict:
     """The one-sided squares are nonnegative and C¹, and vanish, with their slopes, on one half-line exactly."""

@@ -4,7 +4,7 @@ These sentences are about formulas. They are proved once for all values and para
 (``verify.oracles.symbolic``, rung "exact (symbolic)"); what algebra does not prove is refuted at a drawn point.
 """
 
-from functools import cache
+from functools import cache, partial
 
 from flint import arb, fmpq, fmpq_mat
 
@@ -38,6 +38,7 @@ from verify import (
     repaired,
     vacuous,
 )
+from verify.curves import record_point
 from verify.oracles.symbolic import (
     activation,
     enclose,
@@ -52,7 +53,28 @@ from verify.oracles.symbolic import (
     robust,
 )
 from verify.papers import NH17
-from verify.rechecks_nh17 import does_not_begin_like_a_square
+from verify.rechecks.nh17_symbolic import (
+    critical_point_is_not_a_minimum,
+    critical_point_is_not_best,
+    display_fails,
+    does_not_begin_like,
+    error_at_zero_is_larger,
+    error_exceeds_the_bound,
+    growth_bound_fails,
+    keeps_growing,
+    logarithm_is_above,
+    loss_bends_down,
+    loss_is_a_parabola,
+    loss_is_not_defined,
+    outputs_are_not_opposite,
+    quotient_does_not_tend_to_one,
+    quotient_tends_to_zero,
+    slope_is_a_constant,
+    slope_stays_away,
+    slope_vanishes,
+    softplus_stays_away,
+    tends_to_another_limit,
+)
 
 POSITIVE = r"\alpha > 0"
 INSIDE = {"t > 0": lambda t: t >= 0, "t < 0": lambda t: t < 0, "all t": lambda t: True}
@@ -218,19 +240,35 @@ def named(name: str):
     reaches={name: named(name) for name in ("sigmoid", "tanh", "softplus")},
     note="proved for all t and alpha; sigma' > 0 is proved too, which the paper's proofs use and Assumption 3.2 does not say",
 )
-@drop("alpha > 0", REFUTED, steep_activations(("softplus",), sign=-1))
+@drop(
+    "alpha > 0",
+    REFUTED,
+    steep_activations(("softplus",), sign=-1),
+    recheck=partial(keeps_growing, side=-1),
+)
 @mutant(
     "rho_4 = log(2) / (2 alpha)",
     softplus,
     conclude=lambda u: admissible(u, lambda u: grows(u, fourth=lambda alpha: log2() / (2 * alpha))),
+    recheck=partial(growth_bound_fails, share=2),
 )
-@mutant("rho_2 = 2 alpha", softplus, conclude=lambda u: admissible(u, lambda u: grows(u, rate=2)))
-@mutant("the softplus is bounded", listed, conclude=bounded)
-@mutant("the identity too", steep_activations(("sigmoid", "identity")))
+@mutant(
+    "rho_2 = 2 alpha",
+    softplus,
+    conclude=lambda u: admissible(u, lambda u: grows(u, rate=2)),
+    recheck=partial(growth_bound_fails, rate=2),
+)
+@mutant("the softplus is bounded", listed, conclude=bounded, recheck=keeps_growing)
+@mutant(
+    "the identity too",
+    steep_activations(("sigmoid", "identity")),
+    recheck=partial(keeps_growing, side=-1),
+)
 @mutant(
     "analytic and strictly increasing gives sigma' > 0",
     steep_activations(("sigmoid", "tanh cubed", "cubed and divided")),
     conclude=has_positive_slope,
+    recheck=slope_vanishes,
 )
 def test_the_usual_activations_are_admissible(u: Steep) -> Verdict:
     """Sigmoid, tanh and softplus are analytic, strictly increasing, and bounded or of the growth asked for."""
@@ -278,10 +316,31 @@ def displays(
     assumes={"t >= 0": r"t \ge 0 \text{ where it is said}"},
 )
 @printed(HOLDS, softplus, examples=60)
-@drop("t >= 0", REFUTED, softplus, conclude=lambda u: displays(u, region="all t"))
-@mutant("1 + e^(alpha t) <= (3/2) e^(alpha t)", softplus, conclude=lambda u: displays(u, factor=fmpq(3, 2)))
-@mutant("tanh t = 2 / (1 + e^(-t)) - 1", softplus, conclude=lambda u: displays(u, tanh=1))
-@mutant("sigma_3(t) <= e^(alpha t) / (2 alpha)", softplus, conclude=lambda u: displays(u, share=2))
+@drop(
+    "t >= 0",
+    REFUTED,
+    softplus,
+    conclude=lambda u: displays(u, region="all t"),
+    recheck=partial(display_fails, anywhere=True),
+)
+@mutant(
+    "1 + e^(alpha t) <= (3/2) e^(alpha t)",
+    softplus,
+    conclude=lambda u: displays(u, factor=fmpq(3, 2)),
+    recheck=partial(display_fails, factor="3/2"),
+)
+@mutant(
+    "tanh t = 2 / (1 + e^(-t)) - 1",
+    softplus,
+    conclude=lambda u: displays(u, tanh=1),
+    recheck=partial(display_fails, twice=1),
+)
+@mutant(
+    "sigma_3(t) <= e^(alpha t) / (2 alpha)",
+    softplus,
+    conclude=lambda u: displays(u, share=2),
+    recheck=partial(display_fails, share=2),
+)
 def test_displays_of_the_proof(u: Steep) -> Verdict:
     """The identity for tanh and the bounds of the softplus hold for all t and α."""
     return displays(u)
@@ -316,9 +375,24 @@ def below(p: Point, *, power: int = 1, share: int = 1, strictly: bool = False) -
     says=r"\log(1+x) \le x \text{ for } x > -1",
 )
 @printed(HOLDS, points(), examples=60, reaches={"x < 0": lambda p: p.x < 0, "x = 0": lambda p: p.x == 0})
-@mutant("log(1 + x) < x", points(), conclude=lambda p: below(p, strictly=True))
-@mutant("log(1 + x) <= x / 2", points(), conclude=lambda p: below(p, share=2))
-@mutant("log(1 + x) <= x - x^2 / 2", points(), conclude=lambda p: below(p, power=2))
+@mutant(
+    "log(1 + x) < x",
+    points(),
+    conclude=lambda p: below(p, strictly=True),
+    recheck=partial(logarithm_is_above, strictly=True),
+)
+@mutant(
+    "log(1 + x) <= x / 2",
+    points(),
+    conclude=lambda p: below(p, share=2),
+    recheck=partial(logarithm_is_above, share=2),
+)
+@mutant(
+    "log(1 + x) <= x - x^2 / 2",
+    points(),
+    conclude=lambda p: below(p, power=2),
+    recheck=partial(logarithm_is_above, square=1),
+)
 def test_logarithm_lies_below_its_tangent(p: Point) -> Verdict:
     """The logarithm lies below its tangent at 1."""
     return below(p)
@@ -337,6 +411,9 @@ def near_relu(u: Steep) -> Verdict:
                 x=u.t,
             )
         return vacuous("x <= 0, where they agree in the limit")
+    errors = {"at x": error_at(u, u.t), "log(2)/alpha": arb(2).log() / u.alpha}
+    scales = ("alpha", "error")
+    record_point("softplus beside ReLU", at={"alpha": u.alpha}, measured="error", of=errors, logarithmic=scales)
     import sympy as sp
 
     f, most = formula(u), log2() / g.alpha
@@ -400,14 +477,25 @@ def slopes_converge(u: Steep) -> Verdict:
     examples=60,
     note="more is proved: the error is log(1 + e^(-alpha|x|))/alpha, in (0, log(2)/alpha], the limit uniform",
 )
-@drop("alpha > 0", REFUTED, steep_activations(("softplus",), sign=-1))
+@drop(
+    "alpha > 0",
+    REFUTED,
+    steep_activations(("softplus",), sign=-1),
+    recheck=softplus_stays_away,
+)
 @mutant(
     "error <= log(2) / alpha^2",
     softplus,
     conclude=lambda u: error_is_at_most(u, lambda al: arb(2).log() / al**2),
+    recheck=error_exceeds_the_bound,
 )
-@mutant("below ReLU", softplus, conclude=lambda u: error_is_at_most(u, lambda al: arb(0)))
-@mutant("the derivatives converge everywhere", softplus, conclude=slopes_converge)
+@mutant(
+    "below ReLU",
+    softplus,
+    conclude=lambda u: error_is_at_most(u, lambda al: arb(0)),
+    recheck=partial(error_exceeds_the_bound, times_log2=0),
+)
+@mutant("the derivatives converge everywhere", softplus, conclude=slopes_converge, recheck=slope_stays_away)
 @mutant(
     "the error is largest far from 0",
     softplus,
@@ -418,6 +506,7 @@ def slopes_converge(u: Steep) -> Verdict:
         margin=error_at(u, fmpq(0)) - error_at(u, u.t),
         rung=Rung.BALL,
     ),
+    recheck=error_at_zero_is_larger,
 )
 def test_softplus_approximates_relu(u: Steep) -> Verdict:
     """Softplus converges to the ReLU, from above and uniformly."""
@@ -560,15 +649,33 @@ losses = robust_losses()
     REFUTED,
     robust_losses(("Blake-Zisserman",), sign=-1),
     conclude=is_defined,
+    recheck=loss_is_not_defined,
 )
-@drop("A: A > 1", REFUTED, robust_losses(MIXTURES, shares=(9, 10, 12, 14)), examples=600)
-@drop("w: w < 0", REFUTED, robust_losses(MIXTURES, shares=(6, 5, 7), sign=-1), examples=600)
-@mutant("Tukey's biweight too", robust_losses(("Cauchy", "Tukey")))
-@mutant("and all of them are convex", losses, conclude=is_convex)
+@drop(
+    "A: A > 1",
+    REFUTED,
+    robust_losses(MIXTURES, shares=(9, 10, 12, 14)),
+    examples=600,
+    recheck=critical_point_is_not_a_minimum,
+)
+@drop(
+    "w: w < 0",
+    REFUTED,
+    robust_losses(MIXTURES, shares=(6, 5, 7), sign=-1),
+    examples=600,
+    recheck=critical_point_is_not_a_minimum,
+)
+@mutant(
+    "Tukey's biweight too",
+    robust_losses(("Cauchy", "Tukey")),
+    recheck=critical_point_is_not_a_minimum,
+)
+@mutant("and all of them are convex", losses, conclude=is_convex, recheck=loss_bends_down)
 @mutant(
     "and none of 1. to 3. is convex",
     robust_losses(("Blake-Zisserman", "corrupted Gaussian", "Cauchy")),
     conclude=is_not_convex,
+    recheck=loss_is_a_parabola,
 )
 def test_critical_points_of_the_listed_losses_are_global_minima(r: Robust) -> Verdict:
     """Every critical point of the listed losses is a global minimiser."""
@@ -618,7 +725,7 @@ def curvature_of(name: str, delta):
 @printed(
     REFUTED,
     robust_losses(SMALL),
-    recheck=does_not_begin_like_a_square,
+    recheck=does_not_begin_like,
     note="a loose word: Blake and Zisserman's curve does so in the limit of delta to 0 only",
 )
 @repaired(
@@ -632,11 +739,13 @@ def curvature_of(name: str, delta):
     "Blake-Zisserman: a^2 / (1 + delta) without a constant",
     robust_losses(("Blake-Zisserman",)),
     conclude=lambda r: begins(r, lambda d: 0 * d, lambda d: curvature_of(r.name, d)),
+    recheck=partial(does_not_begin_like, coefficient="1 / (1 + delta)"),
 )
 @mutant(
     "Cauchy: delta^2 a^2",
     robust_losses(("Cauchy",)),
     conclude=lambda r: begins(r, lambda d: 0 * d, lambda d: 2 * d**2),
+    recheck=partial(does_not_begin_like, coefficient="delta^2"),
 )
 def test_losses_near_zero(r: Robust) -> Verdict:
     """Near 0 the losses are a² up to the fourth order."""
@@ -693,9 +802,25 @@ distant = robust_losses(("pseudo-Huber", "Blake-Zisserman"), either=())
     assumes={"delta > 0": r"\delta > 0"},
 )
 @printed(HOLDS, distant, examples=60)
-@drop("delta > 0", REFUTED, robust_losses(("pseudo-Huber",), sign=-1), note="the slope is 2 |delta|")
-@mutant("slope delta", distant, conclude=lambda r: far(r, slope=lambda d: d))
-@mutant("asymptotic value -log(1 + delta)", distant, conclude=lambda r: far(r, asymptote=lambda d: 1 + d))
+@drop(
+    "delta > 0",
+    REFUTED,
+    robust_losses(("pseudo-Huber",), sign=-1),
+    note="the slope is 2 |delta|",
+    recheck=tends_to_another_limit,
+)
+@mutant(
+    "slope delta",
+    distant,
+    conclude=lambda r: far(r, slope=lambda d: d),
+    recheck=partial(tends_to_another_limit, slope=1),
+)
+@mutant(
+    "asymptotic value -log(1 + delta)",
+    distant,
+    conclude=lambda r: far(r, asymptote=lambda d: 1 + d),
+    recheck=partial(tends_to_another_limit, shift=1),
+)
 def test_losses_far_from_zero(r: Robust) -> Verdict:
     """Far from 0 pseudo-Huber has slope 2δ, and Blake-Zisserman tends to −log δ."""
     return far(r)
@@ -753,14 +878,18 @@ def has_critical_point(l: Polynomial) -> Verdict:
     },
     note="for each drawn polynomial on all of R, by Sturm's theorem; a loss without critical points satisfies it emptily",
 )
-@drop("convex", REFUTED, convex_polynomials(convex=False))
+@drop("convex", REFUTED, convex_polynomials(convex=False), recheck=critical_point_is_not_best)
 @mutant(
     "r is the only minimum",
     convex_polynomials(),
     conclude=lambda l: critical_point_is_minimum(l, unique=True),
+    recheck=partial(critical_point_is_not_best, alone=True),
 )
 @mutant(
-    "every convex loss has a critical point", convex_polynomials(critical=False), conclude=has_critical_point
+    "every convex loss has a critical point",
+    convex_polynomials(critical=False),
+    conclude=has_critical_point,
+    recheck=slope_is_a_constant,
 )
 def test_convex_losses_have_only_global_critical_points(l: Polynomial) -> Verdict:
     """Critical points of convex losses are global minima."""
@@ -851,9 +980,24 @@ rational_layers = wide_layers(
     examples=60,
     note="a bijection of the parameters that keeps ranks and critical points and turns l(a) into l(-a), Y into -Y; so each result holds for -sigma exactly as far as for sigma (with sigma' < 0 for sigma' > 0)",
 )
-@mutant("W_l -> -W_l for every l", rational_layers, conclude=lambda s: transfers(s, weights=1))
-@mutant("the biases change sign too", rational_layers, conclude=lambda s: transfers(s, biases=True))
-@mutant("at the same parameters", rational_layers, conclude=lambda s: transfers(s, weights=99))
+@mutant(
+    "W_l -> -W_l for every l",
+    rational_layers,
+    conclude=lambda s: transfers(s, weights=1),
+    recheck=partial(outputs_are_not_opposite, weights=1),
+)
+@mutant(
+    "the biases change sign too",
+    rational_layers,
+    conclude=lambda s: transfers(s, biases=True),
+    recheck=partial(outputs_are_not_opposite, biases=True),
+)
+@mutant(
+    "at the same parameters",
+    rational_layers,
+    conclude=lambda s: transfers(s, weights=99),
+    recheck=partial(outputs_are_not_opposite, weights=99),
+)
 def test_results_carry_over_to_decreasing_activations(layers: Layers) -> Verdict:
     """A network with −σ is minus one with σ and signs changed above layer 1: what holds for σ holds for −σ."""
     return transfers(layers)
@@ -941,13 +1085,24 @@ def tails_are_positive(u: Steep, wanted=None) -> Verdict:
     reaches={name: named(name) for name in TAILS},
     note="(a, a^2, a, a^2) for sigmoid(a t), (2a, 4a^2, 2a, 4a^2) for tanh(a t); the theorem does not need them: they speak of points at infinity",
 )
-@drop("exponential tails", REFUTED, steep_activations(("algebraic", "arctan")))
-@mutant("the softplus too", steep_activations())
-@mutant("all four are 1", steep_activations(("sigmoid", "tanh")), conclude=lambda u: tails_are_positive(u, 1))
+@drop(
+    "exponential tails",
+    REFUTED,
+    steep_activations(("algebraic", "arctan")),
+    recheck=quotient_tends_to_zero,
+)
+@mutant("the softplus too", steep_activations(), recheck=keeps_growing)
+@mutant(
+    "all four are 1",
+    steep_activations(("sigmoid", "tanh")),
+    conclude=lambda u: tails_are_positive(u, 1),
+    recheck=quotient_does_not_tend_to_one,
+)
 @mutant(
     "the first is 1 for every sigmoid(alpha t)",
     steep_activations(("sigmoid",)),
     conclude=lambda u: decide_equal(enclose(tails(u.name)[0], there(u)), fmpq(1), named=("limit", "wanted")),
+    recheck=partial(quotient_does_not_tend_to_one, quotients=1),
 )
 def test_limit_conditions_of_gori_and_tesi(u: Steep) -> Verdict:
     """Sigmoid and tanh satisfy the four limit conditions of Theorem 3.1."""

@@ -8,6 +8,7 @@ have to go through one unit; with n_1 >= m it is true for L = 2.
 """
 
 from dataclasses import replace
+from functools import partial
 
 from flint import fmpq, fmpq_mat
 
@@ -53,13 +54,22 @@ from verify.oracles.convex_traps import (
     trap_radius,
     with_ones,
 )
+from verify.oracles.gradient_bounds import find_lower_value
 from verify.oracles.landscape import RADII, where_minimal
 from verify.oracles.one_unit import find_suboptimal_minimum, reaches_any_unit
 from verify.papers import NH17
-from verify.rechecks_nh17 import (
-    convex_trap_above_zero,
+from verify.rechecks.nh17_traps import (
+    convex_trap_is_not_global,
+    critical_point_is_not_global,
+    first_deltas_are_orthogonal,
+    fitted_point_has_low_rank,
+    gori_tesi_fails,
+    label_beyond_the_closure,
     label_beyond_the_values_of_sigma,
-    low_rank_convex_trap_above_zero,
+    lower_points_are_near,
+    steps_fit_best,
+    trap_has_dependent_features,
+    trap_is_not_strict,
     two_minima_through_one_unit,
 )
 
@@ -148,7 +158,7 @@ def full_rank_leaves_no_loss(net: Network) -> Verdict:
     paper=NH17,
 )
 @printed(
-    REFUTED, flat_points(kinds=("trap", *CONTROLS)), recheck=convex_trap_above_zero,
+    REFUTED, flat_points(kinds=("trap", *CONTROLS)), recheck=partial(convex_trap_is_not_global, layers=2, spare=False),
     note="Drawn are critical points with W_1 = 0: convex traps, and near misses (XOR among them), which are "
     "no local minima and are shown so by lower points nearby.",
 )  # fmt: skip
@@ -160,15 +170,32 @@ def full_rank_leaves_no_loss(net: Network) -> Verdict:
     needs=40,
     note="Contrapositive, at points that need not be critical: where Φ > 0, the gradient by W_2, b_2 is not 0.",
 )
-@drop("n_1 = N - 1", REFUTED, flat_points(spare=(1, 2)))
-@drop("one hidden layer", REFUTED, flat_points(hidden=(2, 3)))
-@drop("local minimum", REFUTED, flat_points(kinds=CONTROLS), conclude=critical_is_global)
+@drop("n_1 = N - 1", REFUTED, flat_points(spare=(1, 2)), recheck=partial(convex_trap_is_not_global, layers=2))
+@drop(
+    "one hidden layer",
+    REFUTED,
+    flat_points(hidden=(2, 3)),
+    recheck=partial(convex_trap_is_not_global, spare=False),
+)
+@drop(
+    "local minimum",
+    REFUTED,
+    flat_points(kinds=CONTROLS),
+    conclude=critical_is_global,
+    recheck=critical_point_is_not_global,
+)
 @mutant(
     "every critical point is global",
     lattice_points(depth=(2, 2), wide=True, samples=(2, 3), weights=("zero", "any"), outputs=(1, 1)),
     conclude=critical_is_global,
+    recheck=critical_point_is_not_global,
 )
-@mutant("no local minimum has rank [F_1, 1] < N", flat_points(), conclude=rank_below_n_is_no_minimum)
+@mutant(
+    "no local minimum has rank [F_1, 1] < N",
+    flat_points(),
+    conclude=rank_below_n_is_no_minimum,
+    recheck=trap_has_dependent_features,
+)
 def test_one_hidden_layer_of_n_minus_1_units_has_no_bad_minimum(net):
     """With one hidden layer of n_1 = N − 1 units, every local minimum is a global minimum."""
     return if_local_minimum(net, has_least_loss(net))
@@ -223,11 +250,16 @@ def is_strict(net: Network) -> Verdict:
     note="Any depth, widths and number of outputs. Mixed: units on the concave side, with weights of the sign "
     "that turns them over; decreasing activations likewise.",
 )
-@drop("balayage", REFUTED, flat_points(kinds=("unbalanced",)))
-@drop("convex side", REFUTED, flat_points(kinds=("concave",), activations=BOUNDED))
-@drop("positive weights", REFUTED, flat_points(kinds=("negative",)))
-@mutant("residuals of the other sign", flat_points(kinds=("flipped",)))
-@mutant("a strict local minimum", flat_points(), conclude=is_strict)
+@drop("balayage", REFUTED, flat_points(kinds=("unbalanced",)), recheck=lower_points_are_near)
+@drop(
+    "convex side",
+    REFUTED,
+    flat_points(kinds=("concave",), activations=BOUNDED),
+    recheck=lower_points_are_near,
+)
+@drop("positive weights", REFUTED, flat_points(kinds=("negative",)), recheck=lower_points_are_near)
+@mutant("residuals of the other sign", flat_points(kinds=("flipped",)), recheck=lower_points_are_near)
+@mutant("a strict local minimum", flat_points(), conclude=is_strict, recheck=trap_is_not_strict)
 def test_flat_points_on_the_convex_side_are_local_minima(net):
     """A point with W_1 = 0, residuals that are a balayage, convex units and positive weights is a local minimum."""
     if (reason := is_trap(net)) is not None:
@@ -309,16 +341,25 @@ independent_points = lattice_points(
     REFUTED,
     flat_points(),
     conclude=lambda net: if_local_minimum(net, has_least_loss(net)),
+    recheck=convex_trap_is_not_global,
 )
-@drop("local minimum", REFUTED, independent_points, conclude=critical_is_global)
+@drop(
+    "local minimum",
+    REFUTED,
+    independent_points,
+    conclude=critical_is_global,
+    recheck=critical_point_is_not_global,
+)
 @mutant(
     "rank([X, 1]) >= N - 1", flat_points(d=(1, 1), triples=(1, 1), beside=(0, 0)),
     conclude=lambda net: if_local_minimum(net, has_least_loss(net)),
+    recheck=partial(convex_trap_is_not_global, missing=1),
 )  # fmt: skip
 @mutant(
     "global minima have weights of full rank",
     lattice_points(depth=(2, 2), independent=True, labels="fitted"),
     conclude=full_rank_weights,
+    recheck=fitted_point_has_low_rank,
 )
 def test_independent_samples_leave_no_bad_minimum(problem):
     """If the training samples are linearly independent, all local minima are globally optimal."""
@@ -369,7 +410,7 @@ def optimal_if_features_span(net: Network) -> Verdict:
 @printed(
     REFUTED,
     flat_points(hidden=(2, 3), outputs=(2, 2), others=("zero", "copy"), spare=(0, 1)),
-    recheck=low_rank_convex_trap_above_zero,
+    recheck=partial(convex_trap_is_not_global, low=True),
     note="k = 1, layers that narrow towards the outputs. Every neighbourhood holds points of full rank, as the "
     "paper says; none of them is lower.",
 )
@@ -382,15 +423,23 @@ def optimal_if_features_span(net: Network) -> Verdict:
     reaches={"suboptimal": lambda net: exact_loss(net) != 0},
     note="Planted critical points, whose W_L has low rank; lower points are shown within 2^-60.",
 )
-@drop("pyramidal", REFUTED, problems_through_one_unit(lifted=True), conclude=no_suboptimal_minimum)
+@drop(
+    "pyramidal",
+    REFUTED,
+    problems_through_one_unit(lifted=True),
+    conclude=no_suboptimal_minimum,
+    recheck=two_minima_through_one_unit,
+)
 @drop(
     "local minimum", REFUTED, low_rank_over_full_features,
     conclude=lambda net: critical_is_global(net) if deficient_layers(net, 3) else vacuous("full rank"),
+    recheck=partial(critical_point_is_not_global, low=True),
 )  # fmt: skip
 @mutant(
     "suboptimal local minima have low rank",
     flat_points(hidden=(2, 3), others=("any",)),
     conclude=suboptimal_minima_have_low_rank,
+    recheck=partial(convex_trap_is_not_global, low=False),
 )
 @mutant(
     "no local minimum has low rank",
@@ -398,6 +447,7 @@ def optimal_if_features_span(net: Network) -> Verdict:
     conclude=lambda net: decide(
         not deficient_layers(net, 3), why="Φ(θ) = 0, and a layer above the second has low rank"
     ),
+    recheck=partial(fitted_point_has_low_rank, first=3),
 )
 def test_low_rank_minima_are_optimal(net):
     """Where n_k >= N − 1, no suboptimal local minimum has a weight matrix of low rank above layer k + 1."""
@@ -408,7 +458,7 @@ def test_low_rank_minima_are_optimal(net):
 
 
 def gori_tesi(net: Network, *, first: int = 2, rank: str = "columns", second: bool = True) -> Verdict:
-    """∇Φ = 0, rank W_l = n_l for l >= ``first`` and Δ_1 = 0 imply Φ = 0."""
+    """∇Φ = 0, rank W_l = n_l for l >= ``first`` and Δ_1 = 0 imply that Φ is least; refuted by what is lower."""
     here, slopes, layers = exact_loss(net), deltas(net), layers_of(net)
     if here is None or slopes is None or layers is None:
         return inconclusive("a value is irrational")
@@ -420,14 +470,18 @@ def gori_tesi(net: Network, *, first: int = 2, rank: str = "columns", second: bo
         if l >= first
     )
     silent = not any(slopes[0].entries()) or not second
-    return if_critical(
-        net,
-        decide(
-            not (full and silent),
-            why=f"the conditions hold at this critical point, and yet Φ = {here}",
-            values={"Φ(θ)": here, "Δ_1 = 0": str(not any(slopes[0].entries()))},
-            margin=here,
-        ),
+    if not (full and silent):
+        return if_critical(net, decide(True, why="a condition fails at this critical point"))
+    critical = if_critical(net, decide(True, why="∇Φ = 0"))
+    if critical.outcome is not HOLDS:
+        return critical
+    if (reason := find_lower_value(net)) is None:
+        return inconclusive("the conditions hold, Φ(θ) > 0, and nothing lower was found", Phi=here)
+    return decide(
+        False,
+        why=f"the conditions hold at this critical point, Φ = {here}, and yet: {reason}",
+        values={"Φ(θ)": here, "Δ_1 = 0": str(not any(slopes[0].entries()))},
+        margin=here,
     )
 
 
@@ -466,11 +520,19 @@ gori_tesi_points = lattice_points() | lattice_points(labels="fitted") | flat_poi
 @drop(
     "rank", REFUTED, lattice_points(depth=(2, 2), weights=("zero",)),
     conclude=lambda net: gori_tesi(net, first=99),
+    recheck=partial(gori_tesi_fails, first=99),
 )  # fmt: skip
-@drop("Delta_1", REFUTED, gori_tesi_points, conclude=lambda net: gori_tesi(net, second=False))
+@drop(
+    "Delta_1",
+    REFUTED,
+    gori_tesi_points,
+    conclude=lambda net: gori_tesi(net, second=False),
+    recheck=partial(gori_tesi_fails, silent=False),
+)
 @drop(
     "sigma' > 0", REFUTED, lattice_points(activations=("tanh cubed",), depth=(1, 2), origin=True, samples=(1, 3)),
     needs=1,
+    recheck=gori_tesi_fails,
 )  # fmt: skip
 @drop(
     "limits",
@@ -484,11 +546,13 @@ gori_tesi_points = lattice_points() | lattice_points(labels="fitted") | flat_poi
     "rank(W_l) = n_{l-1}",
     lattice_points(depth=(2, 2), outputs=(2, 2), samples=(3, 5), row_rank=True, silent_first=True),
     conclude=lambda net: gori_tesi(net, rank="rows"),
+    recheck=partial(gori_tesi_fails, rows=True),
 )
 @mutant(
     "rank for l in [3, L]",
     lattice_points(depth=(2, 2), weights=("zero",)),
     conclude=lambda net: gori_tesi(net, first=3),
+    recheck=partial(gori_tesi_fails, first=3),
 )
 def test_gori_tesi(net):
     """A critical point with weights of full column rank and Δ_1 = 0 is a global minimum of the squared loss."""
@@ -521,10 +585,14 @@ def silent_if_orthogonal(net: Network) -> Verdict:
     examples=60,
     note="At critical points, the only ones where the condition is used.",
 )
-@drop("rank([X, 1]) = N", REFUTED, lattice_points())
-@mutant("N <= d + 1", flat_points(activations=BOUNDED, d=(2, 2), triples=(1, 1), beside=(0, 0)))
+@drop("rank([X, 1]) = N", REFUTED, lattice_points(), recheck=first_deltas_are_orthogonal)
 @mutant(
-    "rank([X, 1]) >= N - 1", flat_points(activations=BOUNDED, d=(1, 1), triples=(1, 1), beside=(0, 0))
+    "N <= d + 1",
+    flat_points(activations=BOUNDED, d=(2, 2), triples=(1, 1), beside=(0, 0)),
+    recheck=partial(first_deltas_are_orthogonal, premise="N <= d + 1"),
+)
+@mutant(
+    "rank([X, 1]) >= N - 1", flat_points(activations=BOUNDED, d=(1, 1), triples=(1, 1), beside=(0, 0)), recheck=partial(first_deltas_are_orthogonal, premise="rank >= N - 1"),
 )  # fmt: skip
 def test_independent_samples_satisfy_the_condition(net):
     """If rank [X, 1] = N, the second condition of Theorem 3.1 holds."""
@@ -632,9 +700,16 @@ def infimum_is_zero(problem: Problem) -> Verdict:
     "n_k >= N - 1", REFUTED, wide_problems(activations=BOUNDED, labels=("inside",), missing=1),
     conclude=is_attained_by_one_unit,
     note="N = 3, n_1 = N − 2 = 1, with labels that are values of σ.",
+    recheck=steps_fit_best,
 )  # fmt: skip
-@mutant("labels in the closure of sigma(R)", wide_problems(labels=("inside", "boundary")))
-@mutant("inf Phi = 0 for all labels", wide_problems(), conclude=infimum_is_zero)
+@mutant(
+    "labels in the closure of sigma(R)",
+    wide_problems(labels=("inside", "boundary")),
+    recheck=partial(label_beyond_the_values_of_sigma, closure=True),
+)
+@mutant(
+    "inf Phi = 0 for all labels", wide_problems(), conclude=infimum_is_zero, recheck=label_beyond_the_closure
+)
 def test_minimum_is_attained(problem):
     """With a layer of N − 1 units and none narrower than the outputs above it, the minimum is attained."""
     return is_attained(problem)

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import math
+import re
 import signal
 import textwrap
 import threading
@@ -14,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import CodeType
 from typing import Any, cast
 
@@ -37,9 +39,20 @@ from strategies.losses import LOSSES
 from verify.claim import HOLDS, INCONCLUSIVE, REFUTED, VACUOUS, Rung, Variant, Verdict
 from verify.curves import Sheet, as_float, collecting
 from verify.fingerprint import fingerprint
+from verify.notation import notation_of, promise_of
 from verify.tyche import Observer
 
-__all__ = ["BUDGETS", "INCONCLUSIVE_SHARE", "Budget", "Refuted", "broken", "put_on_trial", "redecide"]
+__all__ = [
+    "BUDGETS",
+    "INCONCLUSIVE_SHARE",
+    "Budget",
+    "Refuted",
+    "broken",
+    "function_of",
+    "put_on_trial",
+    "redecide",
+    "snippet_of",
+]
 
 INCONCLUSIVE_SHARE = 0.2
 """The largest share of effective instances that may stay undecided before the variant fails."""
@@ -186,8 +199,8 @@ def _place(octave: str) -> int:
 
 def text_of(value: Any) -> str:
     """A value for the record: rationals exactly, balls to 15 digits with their radius, words as they are."""
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return "none" if value is None else value
     if isinstance(value, arb):
         return str(value.str(15))
     if hasattr(value, "lower") and hasattr(value, "upper"):
@@ -499,7 +512,8 @@ def _exhibit(
     snippet = snippet_of(variant, written)
     found = record.Counterexample(
         id=f"{variant.claim.key.replace('/', '-')}-{name}", instance=written, snippet=snippet,
-        values={k: text_of(v) for k, v in verdict.values.items()}, why=verdict.why,
+        values={k: text_of(v) for k, v in verdict.values.items()}, needs=verdict.needs, why=verdict.why,
+        checks=promise_of(function_of(variant.recheck)), notation=notation_of(instance),
         reproduce=reproduction_decorator(tally.choices),
     )  # fmt: skip
     return found, [
@@ -548,17 +562,33 @@ def snippet_of(variant: Variant, written: Any) -> str:
     """A program that decides the instance again with the standard library alone; empty without a recheck."""
     if variant.recheck is None:
         return ""
-    source = "\n\n".join(textwrap.dedent(inspect.getsource(f)) for f in _with_what_it_calls(variant.recheck))
-    name = variant.recheck.__name__
+    function = function_of(variant.recheck)
+    sources = "\n\n".join(textwrap.dedent(inspect.getsource(f)) for f in _with_what_it_calls(function))
+    modules = [m for m in ("itertools", "json", "math") if m == "json" or re.search(rf"\b{m}\.", sources)]
+    imports = "".join(f"import {m}\n" for m in modules)
+    given_too = variant.recheck.keywords if isinstance(variant.recheck, partial) else {}
+    arguments = "".join(f", {name}={value!r}" for name, value in given_too.items())
     return (
-        f"from __future__ import annotations\n\nimport json\nfrom fractions import Fraction\n\n{source}\n\n"
-        f"instance = json.loads({json.dumps(written)!r})\n"
-        f"refuted = {name}(instance)\nprint('still refuted' if refuted else 'not refuted')\n"
+        f"from __future__ import annotations\n\n{imports}from fractions import Fraction\n\n{sources}\n\n"
+        f"instance = json.loads({_literal(written)})\n"
+        f"refuted = {function.__name__}(instance{arguments})\n"
+        "print('still refuted' if refuted else 'not refuted')\n"
     )
 
 
+def function_of(recheck: Any) -> Any:
+    """The function of a recheck, which may come with arguments: ``partial(value_differs, factor=2)``."""
+    return recheck.func if isinstance(recheck, partial) else recheck
+
+
+def _literal(written: Any) -> str:
+    """JSON as a Python string, without escapes where that is safe."""
+    text = json.dumps(written, separators=(",", ":"))
+    return repr(text) if "'" in text or "\\" in text else f"'{text}'"
+
+
 def _with_what_it_calls(function: Any) -> list[Any]:
-    """The function, after the functions of its own module that it calls, directly or not."""
+    """The function, after the functions and classes of ours that it calls, directly or not."""
     needed: list[Any] = []
 
     def names(code: CodeType) -> Iterator[str]:
@@ -567,19 +597,28 @@ def _with_what_it_calls(function: Any) -> list[Any]:
             if isinstance(part, CodeType):
                 yield from names(part)
 
-    def need(f: Any) -> None:
-        for name in names(f.__code__):
-            called = f.__globals__.get(name)
-            if (
-                inspect.isfunction(called)
-                and called.__module__ == f.__module__
-                and called not in (*needed, function)
-            ):
-                need(called)
-        needed.append(f)
+    def need(found: Any) -> None:
+        methods = vars(found).values() if inspect.isclass(found) else (found,)
+        for method in filter(inspect.isfunction, methods):
+            for name in names(method.__code__):
+                called = method.__globals__.get(name)
+                if _is_ours(called, found) and called not in (*needed, *asked):
+                    asked.append(called)
+                    need(called)
+        needed.append(found)
 
+    asked = [function]
     need(function)
+    if twice := [n for n, k in Counter(f.__name__ for f in needed).items() if k > 1]:
+        raise TypeError(f"{function.__name__} calls two functions named {', '.join(twice)}: rename one")
     return needed
+
+
+def _is_ours(called: Any, caller: Any) -> bool:
+    """Whether it goes into the program: what stands in the caller's file, or among the rechecks."""
+    if not (inspect.isfunction(called) or inspect.isclass(called)):
+        return False
+    return called.__module__ == caller.__module__ or called.__module__.startswith("verify.rechecks.")
 
 
 def _recheck(snippet: str) -> bool:

@@ -9,7 +9,15 @@ from typing import NamedTuple
 from flint import arb, arb_mat, fmpq, fmpq_mat
 
 from strategies.datasets import Atoms
-from strategies.losses import NotDifferentiable, absolute, cross_entropy, hinge, multiclass_hinge, squared
+from strategies.losses import (
+    NotDifferentiable,
+    OutputwiseLoss,
+    absolute,
+    cross_entropy,
+    hinge,
+    multiclass_hinge,
+    squared,
+)
 from strategies.matrices import hstack, identity, null_space
 from strategies.networks import ResNet
 from verify.claim import HOLDS, REFUTED, Verdict, inconclusive, vacuous
@@ -154,7 +162,11 @@ def hessian(net: ResNet) -> fmpq_mat | arb_mat:
     """∇²L in (W, V, b), each row by row: E[Jᵀ ∇²ℓ J] plus G_z coupling W_{k,a} with V_{a,b}.
 
     Exact where the loss' second derivatives are rational, else in balls. Raises ``NotDifferentiable`` where
-    they jump, ``ValueError`` for a continuous measure.
+    the loss has a kink or ∇L is not differentiable, ``ValueError`` for a continuous measure.
+
+    Where ℓ″ jumps by c at an output with derivative J, the one-sided derivative of ∇L along v has the term
+    ½ c |J v| J beside the linear one with the mean of the two ℓ″. It vanishes for J = 0. Over outputs on one
+    line, J = k J₀, the terms sum to ½ (Σ c |k| k) |J₀ v| J₀; those of different lines are independent.
     """
     if not isinstance(net.measure, Atoms):
         raise ValueError("the Hessian is written for finite measures")
@@ -164,6 +176,7 @@ def hessian(net: ResNet) -> fmpq_mat | arb_mat:
     size = at_b + (d_y if net.b is not None else 0)
     q, z, w = net.Q.table(), net.Z.table(), net.W.table()
     exact_part, ball_part = fmpq_mat(size, size), None
+    bends: dict[tuple[fmpq, ...], fmpq | arb] = {}
     for i, (weight, h, y) in enumerate(
         zip(net.measure.weights.entries(), net.H.table(), net.Y.table(), strict=True)
     ):
@@ -175,7 +188,15 @@ def hessian(net: ResNet) -> fmpq_mat | arb_mat:
                     jacobian[k, at_v + a * d_z + b] = w[k][a] * z[i][b]
             if net.b is not None:
                 jacobian[k, at_b + k] = 1
-        second = [weight * e for row in net.loss.hessian(h, y) for e in row]
+        if isinstance(net.loss, OutputwiseLoss) and net.loss.one_sided is not None:
+            sides = net.loss.curvatures(h, y)
+            second = [weight * sum(sides[k]) / 2 * (k == l) for k in range(d_y) for l in range(d_y)]
+            for row, (left, right) in zip(jacobian.table(), sides, strict=True):
+                if left != right and (first := next((e for e in row if e), None)) is not None:
+                    line = tuple(e / first for e in row)
+                    bends[line] = bends.get(line, fmpq(0)) + weight * (right - left) * abs(first) * first
+        else:
+            second = [weight * e for row in net.loss.hessian(h, y) for e in row]
         exact = [e for e in second if isinstance(e, fmpq)]
         if len(exact) == len(second):
             exact_part = exact_part + jacobian.transpose() * fmpq_mat(d_y, d_y, exact) * jacobian
@@ -183,6 +204,8 @@ def hessian(net: ResNet) -> fmpq_mat | arb_mat:
             balls = arb_mat(jacobian)
             term = balls.transpose() * arb_mat(d_y, d_y, [arb(e) for e in second]) * balls
             ball_part = term if ball_part is None else ball_part + term
+    if any(bends.values()):
+        raise NotDifferentiable(f"where the {net.loss.name}'s second derivative jumps, ∇L bends")
     g_z = feature_gradient(net).z
     for k in range(d_y):
         for a in range(d_x):

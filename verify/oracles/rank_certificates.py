@@ -138,9 +138,13 @@ def _parity(order: Sequence[int]) -> int:
     return parity
 
 
-def cauchy_determinant(samples: Sequence[int], units: Sequence[int]) -> fmpq:
-    """det [A, 1] for the sigmoid in bits at integers, by the product in ``bordered_sign``."""
-    p, c = ([fmpq(2) ** e for e in numbers] for numbers in (samples, units))
+def cauchy_determinant(samples: Sequence[fmpq | int], units: Sequence[fmpq | int]) -> fmpq:
+    """det [A, 1] for the sigmoid in bits at whole arguments, by the product in ``bordered_sign``.
+
+    The arguments are differences of units and samples: the first sample is taken off all of them. Raises
+    ``ValueError`` where a difference is no integer.
+    """
+    p, c = ([fmpq(2) ** _whole(fmpq(e) - samples[0]) for e in numbers] for numbers in (samples, units))
     value = fmpq(1)
     for j, e in enumerate(c):
         value *= e
@@ -152,6 +156,12 @@ def cauchy_determinant(samples: Sequence[int], units: Sequence[int]) -> fmpq:
         for later in p[i + 1 :]:
             value *= later - e
     return value
+
+
+def _whole(e: fmpq) -> int:
+    if e.q != 1:
+        raise ValueError(f"{e} is not an integer: the product is irrational")
+    return int(e.p)
 
 
 # --- floats ------------------------------------------------------------------------------------------
