@@ -295,7 +295,8 @@ def _environment() -> Environment:
         seconds=_seconds,
         grouped=_grouped,
         one_line=one_line,
-        instance=instance_html,
+        instance=lambda c: instance_html(c, _meaning),
+        meaning=_meaning,
         kind=kind_of,
         value=value_html,
         margin=readable_margin,
@@ -330,6 +331,10 @@ def _anchor(name: str) -> str:
 
 def _link(name: str) -> str:
     return "#" + quote(_anchor(name), safe="/:.", errors="replace")
+
+
+def _meaning(name: str) -> str:
+    return _link(f"notation-{name}")
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ def _row(sheet: Sheet, base: float, name: str, count: str, width: float) -> None
 
 # --- curves and surfaces -----------------------------------------------------------------------------
 
-PANEL, TALL, GAP = 218, 150, 14
+PANEL, TALL, GAP = 256, 150, 14
 
 
 def growth(history: History) -> Figure | None:
@@ -251,8 +251,8 @@ def _curve(sheet: Sheet, left: float, top: float, curve: Curve) -> None:
     across = Scale(
         min(p[0] for p in every),
         max(p[0] for p in every),
-        left + 44,
-        left + PANEL - 52,
+        left + 52,
+        left + PANEL - 84,
         curve.axes[0].logarithmic,
     )
     up = Scale(
@@ -274,7 +274,7 @@ def _curve(sheet: Sheet, left: float, top: float, curve: Curve) -> None:
         while any(abs(y - t) < 11 for t in taken):
             y += 11
         taken.append(y)
-        sheet.write(across.end + 5, y, cut(name, 48), colour=colour)
+        sheet.write(across.end + 5, y, cut(name, 79), colour=colour)
 
 
 def _surface(sheet: Sheet, left: float, top: float, curve: Curve, series: Series) -> None:

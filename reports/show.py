@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -118,15 +118,28 @@ def one_line(variant: Variant, *, width: int = 100) -> str:
     return ", ".join([*kept, "…"]) if kept else whole[: width - 1] + "…"
 
 
-def instance_html(counterexample: Counterexample | Violation) -> Markup:
-    """The instance as a list of definitions with MathML; matrices too large for a glance are folded."""
-    shown = [
+def instance_html(
+    counterexample: Counterexample | Violation, link: Callable[[str], str] | None = None
+) -> Markup:
+    """The instance as a list of definitions with MathML; matrices too large for a glance are folded.
+
+    ``link`` gives the address of a name's meaning, for words that the counterexample's notation explains.
+    """
+    explained = counterexample.notation if isinstance(counterexample, Counterexample) and link else {}
+
+    def shown(part: Part) -> Markup:
+        words = _html(part)
+        if link is None or part.kind not in ("word", "type") or part.value not in explained:
+            return words
+        return Markup('<a href="{}">{}</a>').format(link(part.value), words)
+
+    found = [
         Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(
-            p.name or kind_of(counterexample) or "value", _html(p)
+            p.name or kind_of(counterexample) or "value", shown(p)
         )
         for p in parts(counterexample.instance)
     ]
-    return Markup('<dl class="instance">{}</dl>').format(Markup("").join(shown))
+    return Markup('<dl class="instance">{}</dl>').format(Markup("").join(found))
 
 
 def grounds(variant: Variant) -> str:

@@ -46,7 +46,7 @@ def test_tuples_are_looked_into_and_what_has_no_words_is_left_out() -> None:
 
 
 def test_a_promise_is_running_text_without_errors() -> None:
-    assert promise_of(Pair) == "A pair (x, y) of numbers. y is not negative. The rest is free."
+    assert promise_of(Pair) == "A pair (x, ‘y’) of numbers. y is not negative. The rest is free."
     assert promise_of(None) == ""
     assert promise_of(lambda: None) == ""
 

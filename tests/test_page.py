@@ -453,6 +453,16 @@ def test_the_most_violating_instance_stands_beside_the_smallest() -> None:
     assert "Far off." in shown
 
 
+def test_names_lead_to_what_they_mean() -> None:
+    notation = {"ResNet": "h = W (x + V z).", "squared": r"$\ell(h, y) = \sum_k (h_k - y_k)^2$"}
+    variant = replace(PRINTED, counterexample=replace(EXHIBIT, notation=notation))
+    shown = render(replace(GOOD, variants=(variant,)))
+    for name in notation:
+        assert f'<a href="#notation-{name}">{name}</a>' in shown
+        assert f'id="notation-{name}"' in shown
+    assert "What counterexamples are made of" not in render(GOOD)
+
+
 def test_every_snippet_of_the_page_refutes_in_a_bare_interpreter(tmp_path: Path) -> None:
     """Of some claims, or with RECORD=run.jsonl of a whole run; copied from the page as a reader would."""
     if os.environ.get("RECORD"):

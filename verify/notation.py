@@ -17,7 +17,7 @@ def promise_of(described: Any) -> str:
     doc = (inspect.getdoc(described) or "") if callable(described) else ""
     if doc.startswith(f"{getattr(described, '__name__', '')}("):
         return ""  # a signature, which is what dataclasses write where there are no words
-    text = " ".join(doc.split()).replace("``", "")
+    text = re.sub(r"``([^`]*)``", r"‘\1’", " ".join(doc.split()))
     return re.sub(r"\s*\bRaises [^.]*\.", "", text)
 
 

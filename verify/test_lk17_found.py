@@ -199,10 +199,10 @@ def at_starts(batch: Trainings):
 def test_found_points_attain_the_global_minimum(batch: Trainings):
     """Where a descent ends, L is the global minimum, up to rounding and what the gradient left allows."""
     found = trained(batch)
-    losses = {"found": found.loss, "min over rank <= d_p": found.optimum, "min over all R": without_rank(batch, found)}
+    losses = {"found": found.loss, "rank <= d_p": found.optimum, "any rank": without_rank(batch, found)}
     if (ended := found.stopped & found.conclusive).any():
         means = {name: float(values[ended].mean()) for name, values in losses.items()}
-        record_point("loss against the least width", at={"d_p": min(batch.widths)}, measured="L", of=means)
+        record_point("loss found and least loss", at={"d_p": min(batch.widths)}, measured="L", of=means)
     return at_stopped(batch)
 
 
