@@ -455,6 +455,9 @@ def test_hostile_words_do_nothing(tmp_path: Path, opened: Open) -> None:
         data["faults"] = [{"kind": f.kind, "message": HOSTILE} for f in variant.faults]
         data["assumes"] = data["equivalent_mutants"] = {HOSTILE: HOSTILE}
         data["classes"] = {HOSTILE: 1}
+        if data["counterexample"]:
+            data["counterexample"]["notation"] = {HOSTILE: HOSTILE}
+            data["counterexample"]["snippet"] = f"def f(x):\n    return {HOSTILE!r}\n\nrefuted = f(0)\n"
         variants.append(Variant.from_json(data))
     record = replace(BAD, variants=tuple(variants), run=replace(RUN, commit=HOSTILE, command=HOSTILE))
     write_page(record, tmp_path / "r.html")

@@ -57,8 +57,10 @@ EXHIBIT = Counterexample(
         "b": None,
     },
     values={"L": "1/2"},
+    needs="L <= 0",
     why="The loss is $1/2$ and the infimum is 0.",
     snippet="print('still refuted')\n",
+    checks="The gradient is zero, and L > 0.",
     reproduce="@reproduce_failure('6', b'AA')",
 )
 PRINTED = Variant(
@@ -141,8 +143,10 @@ def test_the_page_says_what_was_found() -> None:
     for words in (
         "All 5 variants of 1 claim came out as expected.",
         "refuted as printed",
-        "The instance meets every premise of the sentence, by construction or an exact decision",
-        "A1 is not asked for; the instance meets every other premise",
+        "Decided in rational arithmetic.",
+        "A1 is not asked for. Decided in rational arithmetic.",
+        "A second program confirms it: The gradient is zero, and L > 0.",
+        "The conclusion needs L ≤ 0.",
         "needed A1",
         "superfluous A2: differentiable",
         "untested A3",
@@ -226,6 +230,10 @@ def test_whatever_a_record_holds_comes_out_escaped(says: str) -> None:
         data["faults"] = [{"kind": f.kind, "message": says} for f in variant.faults]
         data["assumes"] = data["equivalent_mutants"] = {says: says}
         data["classes"] = {says: 1}
+        if data["counterexample"]:
+            data["counterexample"]["notation"] = {says: says}
+            if variant is NEEDED:
+                data["counterexample"]["snippet"] = f"def f(x):\n    return {says!a}\n\nrefuted = f(0)\n"
         found = Variant.from_json(data)
         variants.append(replace(found, variant=found.variant if found.family != "drop" else f"drop:{says}"))
     run = replace(
@@ -451,6 +459,13 @@ def test_the_most_violating_instance_stands_beside_the_smallest() -> None:
     shown = Page(render(replace(GOOD, variants=(replace(PRINTED, most_violating=found),)))).reading
     assert "The instance that violates it most, by 81/4" in shown
     assert "Far off." in shown
+
+
+def test_where_no_program_confirms_the_premises_the_page_says_how_they_hold() -> None:
+    found = [replace(v, counterexample=replace(v.counterexample, checks="")) for v in (PRINTED, NEEDED)]
+    shown = Page(render(replace(GOOD, variants=tuple(found)))).reading
+    assert "The instance meets every premise of the sentence, by construction or an exact decision" in shown
+    assert "A1 is not asked for; the instance meets every other premise" in shown
 
 
 def test_names_lead_to_what_they_mean() -> None:
