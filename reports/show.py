@@ -151,9 +151,9 @@ def grounds(variant: Variant) -> str:
         return ""
     how = HOW.get(variant.rung or "", "")
     if variant.counterexample is not None and variant.counterexample.checks:
-        freed = [f"{variant.target} is not asked for."] if variant.family == "drop" else []
+        freed = [f"“{variant.target}” is dropped."] if variant.family == "drop" else []
         return " ".join([*freed, *([f"Decided {how}."] if how else [])])
-    which = f"{variant.target} is not asked for; the instance" if variant.family == "drop" else "The instance"
+    which = f"“{variant.target}” is dropped; the instance" if variant.family == "drop" else "The instance"
     met = "every other premise" if variant.family == "drop" else "every premise of the sentence"
     fails = f", and that the conclusion fails is decided {how}" if how else ""
     return f"{which} meets {met}, by construction or an exact decision{fails}."

@@ -144,7 +144,7 @@ def test_the_page_says_what_was_found() -> None:
         "All 5 variants of 1 claim came out as expected.",
         "refuted as printed",
         "Decided in rational arithmetic.",
-        "A1 is not asked for. Decided in rational arithmetic.",
+        "“A1” is dropped. Decided in rational arithmetic.",
         "A second program confirms it: The gradient is zero, and L > 0.",
         "The conclusion needs L ≤ 0.",
         "needed A1",
@@ -465,7 +465,7 @@ def test_where_no_program_confirms_the_premises_the_page_says_how_they_hold() ->
     found = [replace(v, counterexample=replace(v.counterexample, checks="")) for v in (PRINTED, NEEDED)]
     shown = Page(render(replace(GOOD, variants=tuple(found)))).reading
     assert "The instance meets every premise of the sentence, by construction or an exact decision" in shown
-    assert "A1 is not asked for; the instance meets every other premise" in shown
+    assert "“A1” is dropped; the instance meets every other premise" in shown
 
 
 def test_names_lead_to_what_they_mean() -> None:
