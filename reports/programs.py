@@ -81,24 +81,23 @@ def taken_apart(text: str) -> Program | None:
 
 def shared(programs: Iterable[Program]) -> Library:
     """The most common head, and every definition but those whose name means two things."""
-    found: dict[str, tuple[str, tuple[str, ...]]] = {}
+    sources: dict[str, str] = {}
+    needs: dict[str, set[str]] = {}
     heads: Counter[str] = Counter()
     twice: set[str] = set()
     for program in programs:
         heads[program.head] += 1
         for name, source in program.definitions.items():
-            if found.setdefault(name, (source, program.needs[name]))[0] != source:
+            if sources.setdefault(name, source) != source:
                 twice.add(name)
-    kept = {name: piece for name, piece in found.items() if name not in twice}
+            needs.setdefault(name, set()).update(program.needs[name])
+    kept = sources.keys() - twice
     # What needs a piece that is not here cannot be put together from here either.
-    while lacking := [n for n, (_, needs) in kept.items() if not kept.keys() >= set(needs)]:
-        for name in lacking:
-            del kept[name]
+    while lacking := {name for name in kept if not needs[name] <= kept}:
+        kept -= lacking
     head, times = heads.most_common(1)[0] if heads else ("", 0)
     pieces = {IMPORTS: head} if head and times > 1 else {}
-    pieces |= {
-        name: "\n\n".join([*_place(needs), source]) for name, (source, needs) in sorted(kept.items())
-    }
+    pieces |= {name: "\n\n".join([*_place(sorted(needs[name])), sources[name]]) for name in sorted(kept)}
     return Library(pieces)
 
 

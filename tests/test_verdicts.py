@@ -311,6 +311,24 @@ def test_a_refutation_is_decided_by_a_second_path(recheck: Any, says: str) -> No
     assert f"refuted = {recheck.__name__}(instance)" in found.counterexample.snippet
 
 
+def only_where_negative(written: Any) -> bool:
+    """Calls ``says_yes`` for negative numbers."""
+    return says_yes(written) if written < 0 else bool(list(map(says_no, []))) or written > 3
+
+
+def test_a_program_holds_only_what_its_instance_needs() -> None:
+    found = trial(printed(REFUTED, SMALL, recheck=only_where_negative), at_most_three)
+    assert kinds(found) == []
+    assert found.counterexample is not None
+    snippet = found.counterexample.snippet
+    assert "def says_yes" not in snippet
+    assert "def says_no" in snippet  # named, though not called
+    assert "# What this instance does not call is left out." in snippet
+    namespace: dict[str, Any] = {}
+    exec(snippet, namespace)
+    assert namespace["refuted"] is True
+
+
 def test_an_error_says_on_which_instance() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         trial(printed(HOLDS, SMALL), lambda x: decide_at_most(-9, 1 // (x - 5)))

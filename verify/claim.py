@@ -266,7 +266,8 @@ class Variant:
     ``examples`` is the budget of drawn instances in the quick profile (a search for a refutation ends when
     it is found, so it may be generous); ``reaches`` names the degenerate
     classes that must occur among the effective instances; ``recheck`` re-decides a refutation from the
-    instance's JSON with Python's standard library alone.
+    instance's JSON with Python's standard library alone: a function, or ``functools.partial`` of one with
+    keyword arguments that ``repr`` can write.
     """
 
     name: str

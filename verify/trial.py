@@ -9,6 +9,7 @@ import json
 import math
 import re
 import signal
+import sys
 import textwrap
 import threading
 import time
@@ -559,21 +560,61 @@ def _stops_on(error: Exception) -> str:
 
 
 def snippet_of(variant: Variant, written: Any) -> str:
-    """A program that decides the instance again with the standard library alone; empty without a recheck."""
+    """A program that decides the instance again with the standard library alone; empty without a recheck.
+
+    It holds the recheck and what this calls for the instance, directly or not: a reader is spared the rest.
+    """
     if variant.recheck is None:
         return ""
-    function = function_of(variant.recheck)
-    sources = "\n\n".join(textwrap.dedent(inspect.getsource(f)) for f in _with_what_it_calls(function))
+    everything = _with_what_it_calls(function_of(variant.recheck))
+    called = _called(variant.recheck, json.loads(json.dumps(written)))
+    needed = {f for f in everything if called is None or called & _codes_of(f)}
+    while True:
+        text = _program(variant.recheck, written, [f for f in everything if f in needed], everything)
+        try:
+            _recheck(text)
+        except NameError as error:  # what is named and not called: a class asked for, a function handed on
+            if lacking := {f for f in everything if f.__name__ == error.name} - needed:
+                needed |= lacking
+                continue
+        except Exception:
+            pass  # said where the counterexample is doubted
+        return text
+
+
+def _program(recheck: Any, written: Any, needed: list[Any], everything: list[Any]) -> str:
+    sources = "\n\n".join(textwrap.dedent(inspect.getsource(f)) for f in needed)
     modules = [m for m in ("itertools", "json", "math") if m == "json" or re.search(rf"\b{m}\.", sources)]
     imports = "".join(f"import {m}\n" for m in modules)
-    given_too = variant.recheck.keywords if isinstance(variant.recheck, partial) else {}
+    left_out = "# What this instance does not call is left out.\n\n" if len(needed) < len(everything) else ""
+    given_too = recheck.keywords if isinstance(recheck, partial) else {}
     arguments = "".join(f", {name}={value!r}" for name, value in given_too.items())
     return (
         f"from __future__ import annotations\n\n{imports}from fractions import Fraction\n\n{sources}\n\n"
-        f"instance = json.loads({_literal(written)})\n"
-        f"refuted = {function.__name__}(instance{arguments})\n"
+        f"{left_out}instance = json.loads({_literal(written)})\n"
+        f"refuted = {function_of(recheck).__name__}(instance{arguments})\n"
         "print('still refuted' if refuted else 'not refuted')\n"
     )
+
+
+def _called(recheck: Any, instance: Any) -> set[CodeType] | None:
+    """The code that runs when the instance is decided; None if it stops on an error."""
+    seen: set[CodeType] = set()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: seen.add(frame.f_code) if event == "call" else None)
+    try:
+        recheck(instance)
+    except Exception:
+        return None
+    finally:
+        sys.setprofile(before)
+    return seen
+
+
+def _codes_of(found: Any) -> set[CodeType]:
+    """The code of a function, or of the methods of a class."""
+    methods = vars(found).values() if inspect.isclass(found) else (found,)
+    return {method.__code__ for method in methods if inspect.isfunction(method)}
 
 
 def function_of(recheck: Any) -> Any:
