@@ -209,7 +209,7 @@ def test_theorem_1_needs_enough_inputs(net: ResNet) -> Verdict:
     REFUTED,
     planted_through_one_unit(label_weighted_squared),
     recheck=minimum_is_worse_than_on_x,
-    examples=1500,
+    examples=5000,
     note="for general convex differentiable losses; the squared loss is fine",
 )
 @repaired(

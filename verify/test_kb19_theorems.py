@@ -404,14 +404,14 @@ def at_most_l_x(net: ResNet) -> Verdict:
     "A1: d_y <= d_x",
     REFUTED,
     planted_through_one_unit(label_weighted_squared),
-    examples=1500,
+    examples=5000,
     recheck=strict_minimum_is_above_linear_models,
 )
 @drop(
     "A2: differentiable",
     REFUTED,
     resnets(loss=absolute, d_y=1, rank="deficient", branch=None, entries=integers(4)),
-    examples=1500,
+    examples=5000,
     recheck=partial(minimum_at_kinks_is_not_optimal, basis="x"),
 )
 @drop(
@@ -539,7 +539,7 @@ twice_differentiable = (
     "PA1: d_y > d_x",
     REFUTED,
     planted_through_one_unit(label_weighted_squared),
-    examples=1500,
+    examples=5000,
     recheck=strict_minimum_is_above_linear_models,
 )
 @drop(
@@ -559,7 +559,7 @@ twice_differentiable = (
     "PA2: differentiable",
     REFUTED,
     resnets(loss=absolute, d_y=1, rank="deficient", branch=None, entries=integers(4)),
-    examples=1500,
+    examples=5000,
     recheck=partial(minimum_at_kinks_is_not_optimal, basis="x"),
 )
 @mutant(
