@@ -148,7 +148,7 @@ def _render(
         for v in first_of.values()
         if v.counterexample and (v.unexpected or v.family == "printed")
     }
-    library = everything.closure(p for text, p in apart.items() if text in plain)
+    library = everything.taken_by(p for text, p in apart.items() if text in plain)
 
     def program(c: Counterexample) -> str:
         return everything.shortened(apart[c.snippet]) if c.snippet in apart else c.snippet

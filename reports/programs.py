@@ -36,9 +36,14 @@ class Library:
 
     pieces: Mapping[str, str]
 
-    def closure(self, programs: Iterable[Program]) -> Library:
-        """The pieces that these programs take, directly or not."""
-        names = {n for p in programs for n in p.definitions} | {IMPORTS}
+    def taken_by(self, programs: Iterable[Program]) -> Library:
+        """The pieces that these programs take, and all that these name."""
+        names, wanted = set[str](), {IMPORTS, *(n for p in programs for n in p.definitions)}
+        while wanted:
+            names |= wanted
+            lines = (self.pieces.get(name, "").partition("\n")[0] for name in wanted)
+            named = (line.removeprefix(SHARED).split(", ") for line in lines if line.startswith(SHARED))
+            wanted = {name for each in named for name in each} - names
         return Library({name: piece for name, piece in self.pieces.items() if name in names})
 
     def without(self, other: Library) -> Library:

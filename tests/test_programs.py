@@ -82,6 +82,18 @@ def test_what_needs_such_a_name_stays_too() -> None:
     assert list(library.pieces) == ["imports"]
 
 
+def test_what_some_programs_take_comes_with_all_that_it_names() -> None:
+    """Also with what another program's instance called there."""
+    without = PROGRAM.replace(PROGRAM[PROGRAM.index("class Half") : PROGRAM.index("def half_of")], "")
+    first, second = (taken_apart(text) for text in (PROGRAM.replace("half_is_less", "less"), without))
+    assert first is not None
+    assert second is not None
+    library = shared([first, second])
+    mine = library.taken_by([second])
+    assert list(mine.pieces) == ["imports", "Half", "half_is_less", "half_of"]
+    assert list(library.without(mine).pieces) == ["less"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
