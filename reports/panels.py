@@ -36,6 +36,8 @@ STEPS = np.linspace(-1, 1, 25)
 
 @dataclass(frozen=True)
 class Panel:
+    """One picture of a sheet: ``draw`` puts it at a distance from the left, ``says`` describes it."""
+
     title: str
     says: str
     draw: Callable[[Sheet, float], None]
@@ -53,6 +55,7 @@ class Line:
 
 
 def over(name: str, x: Floats, y: Floats, colour: str = ACCENT, **ink: Any) -> Line:
+    """The line through the points (x_i, y_i); ``x`` and ``y`` are of one length."""
     return Line(name, [(float(a), float(b)) for a, b in zip(x, y, strict=True)], colour, **ink)
 
 
@@ -146,15 +149,18 @@ def straightened(points: list[Point]) -> list[Point]:
 
 
 def disc(x: float, y: float, r: float = 4) -> Points:
+    """A mark about a point, as a polygon of four corners."""
     return ((x - r, y), (x, y - r), (x + r, y), (x, y + r))
 
 
 def agrees(values: dict[str, str], name: str, here: float) -> bool:
+    """Whether the recorded value of this name is the one computed here, to a millionth."""
     known = number(values.get(name))
     return known is not None and abs(known - here) <= 1e-6 * max(1.0, abs(here))
 
 
 def rationals(part: dict[str, Any], *keys: str) -> list[float]:
+    """Number fields of an instance. Raises ``ValueError`` for what float64 cannot hold."""
     found = [number(part[key]) for key in keys]
     if any(v is None for v in found):
         raise ValueError("not numbers of float64")
@@ -162,14 +168,17 @@ def rationals(part: dict[str, Any], *keys: str) -> list[float]:
 
 
 def unit_at(like: Floats, at: tuple[int, ...]) -> Floats:
+    """The array of this shape that is 1 at one place and 0 elsewhere."""
     found = np.zeros_like(like)
     found[at] = 1
     return found
 
 
 def counted(found: Sequence[object], noun: str) -> str:
+    """How many there are, as "2 samples"."""
     return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
 
 
 def comma_separated(row: Floats) -> str:
+    """The numbers of a row, to three digits each."""
     return ", ".join(short(float(e)) for e in row)

@@ -13,6 +13,7 @@ __all__ = ["Floats", "Number", "entropy", "exact_power_of_two", "log2", "power_o
 
 
 def log2(p: Number) -> arb:
+    """log₂ p in a ball; NaN for p <= 0."""
     return arb(p).log() / arb.const_log2()
 
 

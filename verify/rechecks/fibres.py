@@ -9,7 +9,7 @@ from verify.rechecks.induced import affine_steps, some_columns, step_parameters
 from verify.rechecks.linear_algebra import null_vectors, rank
 from verify.rechecks.local_minima import nearby_points
 from verify.rechecks.losses import activation_at
-from verify.rechecks.programs import program_outputs, program_parameters, program_stages
+from verify.rechecks.networks import program_outputs, program_parameters, program_stages
 
 
 class Dual:

@@ -14,7 +14,7 @@ from verify.rechecks.induced import (
     loss_of_column,
 )
 from verify.rechecks.linear_algebra import identity, rank, turned
-from verify.rechecks.programs import jacobian, loss_value, program_parameters
+from verify.rechecks.networks import jacobian, loss_value, program_parameters
 
 
 def alpha_of(instance):

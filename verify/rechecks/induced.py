@@ -11,7 +11,7 @@ from fractions import Fraction
 from verify.rechecks.linear_algebra import least_squares, matrix, solution, turned
 from verify.rechecks.linear_models import least_loss
 from verify.rechecks.losses import loss_slopes
-from verify.rechecks.programs import (
+from verify.rechecks.networks import (
     jacobian,
     linear,
     loss_value,

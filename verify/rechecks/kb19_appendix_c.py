@@ -7,7 +7,7 @@ from typing import Any
 
 from verify.rechecks.linear_algebra import beside, least_squares, matrix, rank, times, turned
 from verify.rechecks.losses import loss_at
-from verify.rechecks.programs import loss_value, product_of, weights_of
+from verify.rechecks.networks import loss_value, product_of, weights_of
 from verify.rechecks.residual import features, is_strict_minimum, linear_model_is_stationary
 
 

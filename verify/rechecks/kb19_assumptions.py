@@ -7,7 +7,7 @@ from typing import Any
 
 from verify.rechecks.linear_algebra import least_squares, matrix, projection
 from verify.rechecks.losses import loss_at, sample_loss
-from verify.rechecks.programs import loss_value, outputs, parameters, total_loss, weights_of
+from verify.rechecks.networks import loss_value, outputs, parameters, total_loss, weights_of
 from verify.rechecks.residual import features, gradient_is_zero, mean_product
 
 

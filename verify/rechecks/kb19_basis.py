@@ -7,7 +7,7 @@ from typing import Any
 
 from verify.rechecks.jets import gradient_of, hessian_of, variables
 from verify.rechecks.linear_algebra import is_positive_definite, least_squares, matrix
-from verify.rechecks.programs import linear, loss_value, weights_of
+from verify.rechecks.networks import linear, loss_value, weights_of
 from verify.rechecks.residual import linear_model_is_stationary
 
 

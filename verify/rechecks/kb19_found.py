@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from verify.rechecks.linear_algebra import beside, is_zero, minus, rank, solution, squares, times, turned
+from verify.rechecks.networks import cut
 from verify.rechecks.normal_numbers import normal_numbers
-from verify.rechecks.programs import cut
 
 
 def first_problem(instance):

@@ -19,7 +19,7 @@ from verify.rechecks.linear_algebra import (
     times,
     turned,
 )
-from verify.rechecks.programs import loss_value, outputs, parameters, weights_of
+from verify.rechecks.networks import loss_value, outputs, parameters, weights_of
 from verify.rechecks.residual import branch_outputs, features, linear_model_is_stationary
 
 

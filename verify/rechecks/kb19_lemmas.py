@@ -21,7 +21,7 @@ from verify.rechecks.linear_algebra import (
     turned,
 )
 from verify.rechecks.linear_models import least_loss
-from verify.rechecks.programs import loss_value, outputs, parameters, total_loss, weights_of
+from verify.rechecks.networks import loss_value, outputs, parameters, total_loss, weights_of
 from verify.rechecks.residual import (
     features,
     gradient_is_zero,

@@ -18,7 +18,7 @@ from verify.rechecks.linear_algebra import (
     times,
     turned,
 )
-from verify.rechecks.programs import loss_hessian, outputs, parameters, total_loss
+from verify.rechecks.networks import loss_hessian, outputs, parameters, total_loss
 from verify.rechecks.residual import features, moment
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from verify.rechecks.irrational import rounded
 from verify.rechecks.linear_algebra import inertia, is_positive_definite, matrix
 from verify.rechecks.losses import loss_at
-from verify.rechecks.programs import (
+from verify.rechecks.networks import (
     jacobian,
     loss_gradient,
     loss_hessian,

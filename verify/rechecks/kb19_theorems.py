@@ -23,7 +23,7 @@ from verify.rechecks.linear_algebra import (
 from verify.rechecks.linear_models import least_loss, pieces
 from verify.rechecks.linear_programs import maximiser
 from verify.rechecks.local_minima import loss_second_derivatives, rests_at_wells
-from verify.rechecks.programs import linear, loss_value, outputs, parameters, total_loss, weights_of
+from verify.rechecks.networks import linear, loss_value, outputs, parameters, total_loss, weights_of
 from verify.rechecks.residual import (
     features,
     gradient_is_zero,

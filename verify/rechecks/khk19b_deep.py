@@ -27,7 +27,7 @@ from verify.rechecks.linear_algebra import (
 )
 from verify.rechecks.linear_models import least_loss
 from verify.rechecks.local_minima import is_a_local_minimum, loss_second_derivatives, nearby_points
-from verify.rechecks.programs import (
+from verify.rechecks.networks import (
     loss_value,
     program_outputs,
     program_parameters,

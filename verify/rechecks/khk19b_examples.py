@@ -25,7 +25,7 @@ from verify.rechecks.induced import (
 )
 from verify.rechecks.kinks import can_all_rise, never_leaves_zero
 from verify.rechecks.linear_algebra import beside, dot, least_squares, matrix, null_vectors, rank
-from verify.rechecks.programs import jacobian, linear, loss_value, outputs, program_parameters
+from verify.rechecks.networks import jacobian, linear, loss_value, outputs, program_parameters
 
 # --- Example 1 ---------------------------------------------------------------------------------------
 

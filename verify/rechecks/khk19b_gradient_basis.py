@@ -31,7 +31,7 @@ from verify.rechecks.linear_algebra import (
     rank,
     turned,
 )
-from verify.rechecks.programs import jacobian, linear, loss_hessian, loss_value, program_parameters
+from verify.rechecks.networks import jacobian, linear, loss_hessian, loss_value, program_parameters
 
 # --- Theorem 1 ---------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ from verify.rechecks.local_minima import (
     output_jets,
     rests_at_wells,
 )
-from verify.rechecks.programs import (
+from verify.rechecks.networks import (
     linear,
     loss_jet,
     loss_value,

@@ -21,7 +21,7 @@ from verify.rechecks.linear_algebra import (
 from verify.rechecks.linear_models import least_loss
 from verify.rechecks.linear_programs import greatest_value
 from verify.rechecks.local_minima import is_a_local_minimum, loss_second_derivatives, rests_at_wells
-from verify.rechecks.programs import linear, loss_value, total_loss, weights_of
+from verify.rechecks.networks import linear, loss_value, total_loss, weights_of
 
 
 def features_of_residual(net):

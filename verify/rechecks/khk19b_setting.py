@@ -21,7 +21,7 @@ from verify.rechecks.kinks import (
 )
 from verify.rechecks.linear_algebra import dot, is_zero, matrix, rank, turned
 from verify.rechecks.losses import loss_slopes
-from verify.rechecks.programs import (
+from verify.rechecks.networks import (
     jacobian,
     linear,
     loss_gradient,

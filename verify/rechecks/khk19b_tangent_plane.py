@@ -17,7 +17,7 @@ from verify.rechecks.induced import (
 )
 from verify.rechecks.irrational import differ
 from verify.rechecks.linear_algebra import least_squares, matrix, minus, rank
-from verify.rechecks.programs import jacobian, loss_value, total_loss
+from verify.rechecks.networks import jacobian, loss_value, total_loss
 
 
 def outputs_leave_the_span(net: dict[str, Any]) -> bool:

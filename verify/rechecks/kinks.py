@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from verify.rechecks.jets import gradient_of, value_of, variables
 from verify.rechecks.losses import activated, activation_at
-from verify.rechecks.programs import program_parameters, program_stages
+from verify.rechecks.networks import program_parameters, program_stages
 
 
 def has_a_kink(name):

@@ -12,7 +12,7 @@ from fractions import Fraction
 from verify.rechecks.jets import hessian_of, variables
 from verify.rechecks.linear_algebra import dot, inertia, matrix, rank, times, turned
 from verify.rechecks.losses import activated, activation_at, loss_slopes, sample_loss
-from verify.rechecks.programs import outputs, program_parameters, total_loss
+from verify.rechecks.networks import outputs, program_parameters, total_loss
 
 
 def sigma_of(net):

@@ -7,8 +7,8 @@ from typing import Any
 
 from verify.rechecks.deep_linear import least_error
 from verify.rechecks.linear_algebra import squares, times, turned
+from verify.rechecks.networks import cut
 from verify.rechecks.normal_numbers import normal_numbers
-from verify.rechecks.programs import cut
 from verify.rechecks.spectra import eigenvalues
 
 

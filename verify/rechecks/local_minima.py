@@ -12,7 +12,7 @@ from verify.rechecks.induced import is_critical_point
 from verify.rechecks.jets import gradient_of, hessian_of, variables
 from verify.rechecks.linear_algebra import dot, inertia, matrix, null_vectors, rank
 from verify.rechecks.losses import loss_at, loss_slopes, softmax
-from verify.rechecks.programs import outputs, parameters, weights_of
+from verify.rechecks.networks import outputs, parameters, weights_of
 
 
 def output_jets(net, theta):

@@ -29,7 +29,7 @@ from verify.rechecks.linear_algebra import (
     times,
     turned,
 )
-from verify.rechecks.programs import loss_gradient, program_parameters
+from verify.rechecks.networks import loss_gradient, program_parameters
 
 
 def deltas_by_rule(net, rule):

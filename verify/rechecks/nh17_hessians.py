@@ -30,7 +30,7 @@ from verify.rechecks.linear_algebra import (
     squares,
     turned,
 )
-from verify.rechecks.programs import program_parameters
+from verify.rechecks.networks import program_parameters
 
 # --- Definition 3.7 and symmetric matrices ------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Any
 from verify.rechecks.jets import gradient_of, hessian_of, variables
 from verify.rechecks.layers import hadamard, has_full_column_ranks, with_ones
 from verify.rechecks.linear_algebra import dot, is_positive_definite, matrix, rank, times, turned
-from verify.rechecks.programs import cut
+from verify.rechecks.networks import cut
 
 # --- the network ---------------------------------------------------------------------------------------
 

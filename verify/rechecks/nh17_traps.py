@@ -38,7 +38,7 @@ from verify.rechecks.linear_algebra import (
     turned,
 )
 from verify.rechecks.losses import activated
-from verify.rechecks.programs import program_parameters
+from verify.rechecks.networks import program_parameters
 
 # --- convex traps ------------------------------------------------------------------------------------
 

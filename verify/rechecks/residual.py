@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from verify.rechecks.linear_algebra import beside, is_positive_definite, is_zero, matrix, plus, times, turned
 from verify.rechecks.losses import activated, loss_slopes
-from verify.rechecks.programs import affine, loss_gradient, loss_hessian, outputs, parameters, weights_of
+from verify.rechecks.networks import affine, loss_gradient, loss_hessian, outputs, parameters, weights_of
 
 
 def features(net):
